@@ -1,0 +1,1 @@
+"""The edge process: device → journal → windows → sealed batches → store."""

@@ -1,0 +1,147 @@
+"""What does a reading mean? Reading × profile → sample in the vocabulary's states and integer units. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, TypeGuard
+
+from telemetry.line import INT64_MAX, INT64_MIN, FieldValue, Row, clean
+from telemetry.metrics import METRICS, MetricKind
+from telemetry.reading import MachineState, Quality, Sample
+from telemetry.schema import MEASUREMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from telemetry.profile import Point, Profile
+    from telemetry.reading import RawValue, Reading
+
+CACHE_MAX = 256
+"""Profiles in use at once; an edge box has a handful."""
+VALUE_MAX = 10**12
+"""No metric's value is larger: the sum of nine million of them still fits the wire's 64 bits, whatever a device says."""
+
+
+class Normalizer:
+    """One profile, laid out for speed: made once, used for every reading."""
+
+    __slots__ = ("_boot_clock", "_counters", "_gauges", "_states", "profile")
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        with_metric = [(name, point) for name, point in profile.points.items() if point.metric is not None]
+        self._counters = [item for item in with_metric if _kind(item[1]) is MetricKind.COUNTER]
+        self._gauges = [item for item in with_metric if _kind(item[1]) is MetricKind.GAUGE]
+        self._states = [(rule, profile.points[rule.point].sentinels) for rule in profile.states]
+        self._boot_clock = profile.boot_clock
+
+    def sample(self, reading: Reading) -> Sample:
+        """Normalize one reading; a bad one stays bad and empty, an implausible value is no value."""
+        if reading.quality is Quality.BAD:
+            return Sample(
+                reading.device, reading.received_ms, Quality.BAD, MachineState.UNKNOWN, reason=reading.reason
+            )
+        values = reading.values
+        doubts = 0
+        counters: dict[str, int] = {}
+        for name, point in self._counters:
+            counter = _scaled(point, values.get(name))
+            if counter is None or counter < 0:
+                doubts += 1
+            else:
+                counters[point.metric] = counter  # type: ignore[index]
+        gauges: dict[str, int] = {}
+        for name, point in self._gauges:
+            gauge = _scaled(point, values.get(name))
+            if gauge is None:
+                doubts += 1
+                continue
+            metric = str(point.metric)
+            if METRICS[metric].absolute:
+                gauge = abs(gauge)
+            gauges[metric] = max(gauge, gauges.get(metric, gauge))
+        return Sample(
+            device=reading.device,
+            at_ms=reading.received_ms,
+            quality=Quality.UNCERTAIN if doubts else reading.quality,
+            state=self._state(values),
+            counters=counters,
+            gauges=gauges,
+            boot_clock=self._boot_seconds(values),
+            reason=reading.reason,
+        )
+
+    def _state(self, values: Mapping[str, RawValue]) -> MachineState:
+        """Find the first rule that holds; a rule whose point has no value leaves the state unknown, never guessed."""
+        for rule, sentinels in self._states:
+            value = values.get(rule.point)
+            if value is None or value in sentinels or value != value:  # noqa: PLR0124 (NaN alone differs from itself)
+                return MachineState.UNKNOWN
+            if value in rule.equals if rule.equals else value not in rule.differs:
+                return rule.state
+        return MachineState.UNKNOWN
+
+    def _boot_seconds(self, values: Mapping[str, RawValue]) -> int | None:
+        value = values.get(self._boot_clock) if self._boot_clock else None
+        if not _is_number(value) or value in self.profile.points[str(self._boot_clock)].sentinels:
+            return None
+        return int(value)
+
+
+def _kind(point: Point) -> MetricKind:
+    return METRICS[str(point.metric)].kind
+
+
+def _is_number(raw: RawValue | None) -> TypeGuard[int | float]:
+    """Tell a finite number from text, from nothing, and from true and false, which Python counts among the integers."""
+    if isinstance(raw, float):
+        return math.isfinite(raw)
+    return isinstance(raw, int) and not isinstance(raw, bool)
+
+
+def _scaled(point: Point, raw: RawValue | None) -> int | None:
+    """Scale a raw number to the metric's integer unit; None for no value, no number, or an implausible one.
+
+    Integers are scaled exactly, rounding down, so that a counter stays monotone; floats round to nearest.
+    """
+    if not _is_number(raw) or raw in point.sentinels or abs(raw) > VALUE_MAX * point.divide:
+        return None
+    if isinstance(raw, int):
+        value = raw * point.multiply // point.divide
+    else:
+        value = round(raw * point.multiply / point.divide)
+    if abs(value) > VALUE_MAX:
+        return None
+    if point.minimum is not None and value < point.minimum:
+        return None
+    if point.maximum is not None and value > point.maximum:
+        return None
+    return value
+
+
+_CACHE: dict[int, Normalizer] = {}
+
+
+def normalize(reading: Reading, profile: Profile) -> Sample:
+    """Normalize one reading by its profile (see `Normalizer.sample`)."""
+    normalizer = _CACHE.get(id(profile))
+    if normalizer is None or normalizer.profile is not profile:
+        if len(_CACHE) >= CACHE_MAX:
+            _CACHE.clear()
+        normalizer = _CACHE[id(profile)] = Normalizer(profile)
+    return normalizer.sample(reading)
+
+
+def identity_row(gateway: str, reading: Reading) -> Row:
+    """Write what a device told of itself as an `identity` row; unknown fields and wrong types are left out."""
+    known = MEASUREMENTS["identity"].fields
+    fields: dict[str, FieldValue] = {}
+    for name, value in reading.values.items():
+        wanted = known.get(name)
+        if wanted is int and isinstance(value, int) and not isinstance(value, bool):
+            if INT64_MIN <= value <= INT64_MAX:
+                fields[name] = value
+        elif wanted is str and (text := clean(str(value)).strip()):
+            fields[name] = text
+    fields.setdefault("source", "declared")
+    return Row("identity", {"gateway": gateway, "device": reading.device}, fields, reading.received_ms)

@@ -1,0 +1,71 @@
+"""Did the census find the truth? Its verdicts beside a world's, subject by subject."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simulators.world import Truth, World
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How verdicts compare with the truth: counts of the three mistakes, and every verdict not as expected."""
+
+    false_confirmed: int
+    honest_refuted: int
+    honest_unproven: int
+    true_robots: int
+    true_enterprises: int
+    by_kind: dict[str, dict[str, int]]
+    surprises: tuple[str, ...]
+
+
+def score(world: World, document: Mapping[str, Any]) -> Score:
+    """Compare the verdicts of a census document (`census.report.to_json`) with the world's truth."""
+    kinds: dict[str, Counter[str]] = {}
+    wrong: Counter[str] = Counter()
+    surprises = []
+    true_numbers = {}
+    for group, truths in (("robots", world.robot_truth()), ("enterprises", world.enterprise_truth())):
+        verdicts = document["verdicts"][group]
+        true_numbers[group] = sum(truth.expected == "confirmed" for truth in truths.values())
+        for subject, truth in truths.items():
+            verdict = str(verdicts.get(subject, {}).get("verdict", "missing"))
+            kinds.setdefault(f"{group}/{truth.kind}", Counter())[verdict] += 1
+            wrong[_mistake(truth, verdict)] += 1
+            if verdict != truth.expected:
+                surprises.append(_surprise(group, subject, truth, verdicts.get(subject)))
+        surprises += [f"{group} {subject}: judged but not claimed" for subject in set(verdicts) - set(truths)]
+    return Score(
+        false_confirmed=wrong["false_confirmed"],
+        honest_refuted=wrong["honest_refuted"],
+        honest_unproven=wrong["honest_unproven"],
+        true_robots=true_numbers["robots"],
+        true_enterprises=true_numbers["enterprises"],
+        by_kind={kind: dict(sorted(counts.items())) for kind, counts in sorted(kinds.items())},
+        surprises=tuple(surprises),
+    )
+
+
+def _mistake(truth: Truth, verdict: str) -> str:
+    if truth.expected != "confirmed":
+        return "false_confirmed" if verdict == "confirmed" else "none"
+    return {"confirmed": "none", "refuted": "honest_refuted"}.get(verdict, "honest_unproven")
+
+
+def _surprise(group: str, subject: str, truth: Truth, verdict: Mapping[str, Any] | None) -> str:
+    if verdict is None:
+        return f"{group} {subject} ({truth.kind}): no verdict"
+    answers = [
+        f"{finding['rule']}={finding['answer']}: {finding['en']}"
+        for finding in verdict["findings"]
+        if finding["answer"] != "supports"
+    ]
+    return (
+        f"{group} {subject} ({truth.kind}): {verdict['verdict']}, not {truth.expected}; {'; '.join(answers)}"
+    )

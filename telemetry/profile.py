@@ -1,0 +1,258 @@
+"""What can a device model say, and where? The profile: register map or payload map, states, identity; data only."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from telemetry.metrics import METRICS, MetricKind
+from telemetry.reading import MachineState
+from telemetry.strict import Model, decode_yaml
+
+Table = Literal["coil", "discrete", "input", "holding"]
+WordOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+PointType = Literal[
+    "bool", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "string"
+]
+Grade = Literal["A", "B", "C", "D", "U"]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+WORDS: dict[str, int] = {
+    "bool": 1, "int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "float32": 2, "int64": 4, "uint64": 4, "float64": 4,
+}  # fmt: skip
+"""Registers a type takes; a string's come from its `length`."""
+
+
+class Kind(StrEnum):
+    """What stands there: only a robot can be claimed as one."""
+
+    ROBOT = "robot"
+    PLC = "plc"
+    METER = "meter"
+
+
+class Text(Model):
+    """A name in both languages."""
+
+    zh: str
+    en: str
+
+
+class Source(Model):
+    """Where the map comes from; grades as in the devices' facts: A vendor, B mirror, C public code, D secondary."""
+
+    title: str
+    grade: Grade
+    ref: str = ""
+
+
+class Caveat(Model):
+    """What is known to misbehave, with its evidence."""
+
+    text: str
+    ref: str
+
+
+class Golden(Model):
+    """A known pair of what is on the wire and what it means: registers (or a JSON value) → the point's raw value."""
+
+    words: tuple[int, ...] = ()
+    json_value: int | float | str | bool | None = Field(default=None, alias="json")
+    value: int | float | str | bool
+    source: str = ""
+
+
+class Point(Model):
+    """One thing a profile can read.
+
+    Modbus points have `table`, `address` (0-based, as on the wire) and `type`; MQTT points have `path` (dotted keys
+    of the JSON payload) and `type`. A point with `metric` is normalized as raw * multiply / divide into the metric's
+    integer unit, in which `minimum` and `maximum` stand; `sentinels` are raw. Several points of one gauge give the
+    largest of them, absolute where the metric is.
+    """
+
+    table: Table | None = None
+    address: int | None = Field(default=None, ge=0, le=65535)
+    path: str | None = None
+    type: PointType
+    length: int = Field(default=0, ge=0, le=60, description="registers of a string")
+    order: WordOrder | None = None
+    bit: int | None = Field(default=None, ge=0, le=15)
+    metric: str | None = None
+    multiply: int = Field(default=1, ge=1)
+    divide: int = Field(default=1, ge=1)
+    unit: str = ""
+    modulus: int | None = Field(
+        default=None,
+        ge=2,
+        description="the raw value at which a counter starts again at 0 (65536 of a uint16)",
+    )
+    rate_max: int | None = Field(
+        default=None, ge=1, description="largest possible increase a minute, metric units"
+    )
+    minimum: int | None = None
+    maximum: int | None = None
+    sentinels: tuple[int, ...] = ()
+    name: Text | None = None
+    golden: tuple[Golden, ...] = ()
+
+    @property
+    def words(self) -> int:
+        """Registers (or bits of a bit table) this point takes."""
+        return self.length if self.type == "string" else WORDS[self.type]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.table is None) == (self.path is None):
+            raise ValueError("a point has either table and address (Modbus) or path (MQTT)")
+        if self.table is not None and self.address is None:
+            raise ValueError("a point with a table needs its address")
+        if self.table in {"coil", "discrete"} and self.type != "bool":
+            raise ValueError("a coil or discrete input is a bool")
+        if self.table is not None and self.type == "string" and self.length == 0:
+            raise ValueError("a string in registers needs its length")
+        if self.address is not None and self.address + self.words > 65536:
+            raise ValueError("a point ends beyond address 65535")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError("minimum is greater than maximum")
+        if self.bit is not None and self.type != "bool":
+            raise ValueError("a bit of a register is a bool")
+        self._check_metric()
+        return self
+
+    def _check_metric(self) -> None:
+        if self.metric is None:
+            return
+        metric = METRICS.get(self.metric)
+        if metric is None:
+            raise ValueError(f"unknown metric {self.metric!r}; one of {', '.join(sorted(METRICS))}")
+        if self.type in {"bool", "string"}:
+            raise ValueError("a metric is a number")
+        if metric.kind is MetricKind.COUNTER and self.rate_max is None:
+            raise ValueError("a counter needs rate_max, its largest possible increase a minute")
+
+
+class StateRule(Model):
+    """The machine is in `state` when `point` has one of the values; the first rule that holds decides."""
+
+    state: MachineState
+    point: Name
+    equals: tuple[int | str | bool, ...] = ()
+    differs: tuple[int | str | bool, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if bool(self.equals) == bool(self.differs):
+            raise ValueError("a state rule has either equals or differs")
+        return self
+
+
+class Identity(Model):
+    """Which points tell who the device is, and whether FC 43/14 is asked."""
+
+    manufacturer: Name | None = None
+    model: Name | None = None
+    serial: Name | None = None
+    firmware: Name | None = None
+    fc43: bool = False
+
+
+class Modbus(Model):
+    """The limits of a device's Modbus server."""
+
+    port: int = Field(default=502, ge=1, le=65535)
+    unit: int = Field(default=1, ge=0, le=247)
+    order: WordOrder = "ABCD"
+    max_registers: int = Field(default=125, ge=1, le=125)
+    max_bits: int = Field(default=2000, ge=1, le=2000)
+    gap_max: int = Field(default=0, ge=0, le=64, description="unused registers a read may bridge")
+    pause_ms: int = Field(default=0, ge=0, le=10_000)
+    holes: tuple[tuple[int, int], ...] = Field(
+        default=(), description="first and last address never to be read"
+    )
+
+
+class Mqtt(Model):
+    """Where a device publishes: the topic filter, with `+` where the device's own name stands."""
+
+    topic: str
+    timestamp: str | None = Field(default=None, description="path of the source time")
+    timestamp_unit: Literal["s", "ms"] | None = None
+    interval_s: int = Field(default=1, ge=1, le=3600, description="how often it is expected to publish")
+    identity_topic: str | None = None
+
+
+class Profile(Model):
+    """One device model: all that the house knows of it."""
+
+    profile: Annotated[str, Field(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")]
+    kind: Kind
+    manufacturer: str
+    models: tuple[str, ...]
+    name: Text
+    axes: int = Field(ge=0, le=16)
+    category: Literal["articulated", "scara", "cartesian", "parallel", "cylindrical", "none"] = "none"
+    firmware: str
+    sources: tuple[Source, ...] = Field(min_length=1)
+    caveats: tuple[Caveat, ...] = ()
+    modbus: Modbus | None = None
+    mqtt: Mqtt | None = None
+    points: dict[Name, Point] = Field(min_length=1)
+    states: tuple[StateRule, ...] = ()
+    identity: Identity = Identity()
+    boot_clock: Name | None = Field(default=None, description="point: seconds since the device's own restart")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.modbus is None) == (self.mqtt is None):
+            raise ValueError("a profile is heard over either modbus or mqtt")
+        over_modbus = self.modbus is not None
+        for name, point in self.points.items():
+            if (point.table is not None) != over_modbus:
+                raise ValueError(f"point {name} does not belong to this protocol")
+        identity = self.identity
+        named: list[str | None] = [rule.point for rule in self.states]
+        named += [self.boot_clock, identity.manufacturer, identity.model, identity.serial, identity.firmware]
+        for wanted in named:
+            if wanted is not None and wanted not in self.points:
+                raise ValueError(f"names the point {wanted!r}, which is not there")
+        _check_overlaps(self.points)
+        return self
+
+    def counters(self) -> dict[str, Point]:
+        """Give counter metric → its point."""
+        return {
+            point.metric: point
+            for point in self.points.values()
+            if point.metric is not None and METRICS[point.metric].kind is MetricKind.COUNTER
+        }
+
+
+def _check_overlaps(points: dict[str, Point]) -> None:
+    taken: dict[tuple[str, int], tuple[str, bool]] = {}
+    for name, point in points.items():
+        if point.table is None or point.address is None:
+            continue
+        for address in range(point.address, point.address + point.words):
+            other = taken.get((point.table, address))
+            if other is not None and (point.bit is None or not other[1]):
+                raise ValueError(f"points {other[0]} and {name} overlap at {point.table} {address}")
+            taken[point.table, address] = (name, point.bit is not None)
+    counters = [
+        point.metric for point in points.values() if point.metric and METRICS[point.metric].kind == "counter"
+    ]
+    for metric in counters:
+        if counters.count(metric) > 1:
+            raise ValueError(f"two points give the counter {metric}")
+
+
+def parse_profile(text: str, file: str) -> Profile:
+    """Read a profile file's text; ConfigError carries every mistake."""
+    return decode_yaml(Profile, text, file)
+
+
+def profile_digest(name: str, text: str) -> str:
+    """Name a profile's exact content: `name@` and 12 hex digits of its SHA-256."""
+    return f"{name}@{hashlib.sha256(text.encode()).hexdigest()[:12]}"
