@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
 from telemetry.line import INT64_MAX, INT64_MIN, FieldValue, Row, clean
@@ -22,6 +23,20 @@ VALUE_MAX = 10**12
 """No metric's value is larger: the sum of nine million of them still fits the wire's 64 bits, whatever a device says."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How one point becomes a metric; laid out flat because every reading walks it."""
+
+    point: str
+    metric: str
+    multiply: int
+    divide: int
+    least: int
+    most: int
+    sentinels: tuple[int, ...]
+    absolute: bool
+
+
 class Normalizer:
     """One profile, laid out for speed: made once, used for every reading."""
 
@@ -29,9 +44,9 @@ class Normalizer:
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        with_metric = [(name, point) for name, point in profile.points.items() if point.metric is not None]
-        self._counters = [item for item in with_metric if _kind(item[1]) is MetricKind.COUNTER]
-        self._gauges = [item for item in with_metric if _kind(item[1]) is MetricKind.GAUGE]
+        plans = [_plan(name, point) for name, point in profile.points.items() if point.metric is not None]
+        self._counters = [plan for plan in plans if METRICS[plan.metric].kind is MetricKind.COUNTER]
+        self._gauges = [plan for plan in plans if METRICS[plan.metric].kind is MetricKind.GAUGE]
         self._states = [(rule, profile.points[rule.point].sentinels) for rule in profile.states]
         self._boot_clock = profile.boot_clock
 
@@ -42,28 +57,12 @@ class Normalizer:
                 reading.device, reading.received_ms, Quality.BAD, MachineState.UNKNOWN, reason=reading.reason
             )
         values = reading.values
-        doubts = 0
-        counters: dict[str, int] = {}
-        for name, point in self._counters:
-            counter = _scaled(point, values.get(name))
-            if counter is None or counter < 0:
-                doubts += 1
-            else:
-                counters[point.metric] = counter  # type: ignore[index]
-        gauges: dict[str, int] = {}
-        for name, point in self._gauges:
-            gauge = _scaled(point, values.get(name))
-            if gauge is None:
-                doubts += 1
-                continue
-            metric = str(point.metric)
-            if METRICS[metric].absolute:
-                gauge = abs(gauge)
-            gauges[metric] = max(gauge, gauges.get(metric, gauge))
+        counters, doubts = _collect(self._counters, values)
+        gauges, more_doubts = _collect(self._gauges, values)
         return Sample(
             device=reading.device,
             at_ms=reading.received_ms,
-            quality=Quality.UNCERTAIN if doubts else reading.quality,
+            quality=Quality.UNCERTAIN if doubts or more_doubts else reading.quality,
             state=self._state(values),
             counters=counters,
             gauges=gauges,
@@ -88,8 +87,19 @@ class Normalizer:
         return int(value)
 
 
-def _kind(point: Point) -> MetricKind:
-    return METRICS[str(point.metric)].kind
+def _plan(name: str, point: Point) -> _Plan:
+    metric = METRICS[str(point.metric)]
+    least = -VALUE_MAX if point.minimum is None else max(point.minimum, -VALUE_MAX)
+    return _Plan(
+        point=name,
+        metric=metric.name,
+        multiply=point.multiply,
+        divide=point.divide,
+        least=max(least, 0) if metric.kind is MetricKind.COUNTER else least,
+        most=VALUE_MAX if point.maximum is None else min(point.maximum, VALUE_MAX),
+        sentinels=point.sentinels,
+        absolute=metric.absolute,
+    )
 
 
 def _is_number(raw: RawValue | None) -> TypeGuard[int | float]:
@@ -99,24 +109,33 @@ def _is_number(raw: RawValue | None) -> TypeGuard[int | float]:
     return isinstance(raw, int) and not isinstance(raw, bool)
 
 
-def _scaled(point: Point, raw: RawValue | None) -> int | None:
-    """Scale a raw number to the metric's integer unit; None for no value, no number, or an implausible one.
+def _collect(plans: list[_Plan], values: Mapping[str, RawValue]) -> tuple[dict[str, int], int]:
+    """Scale raw numbers to the metrics' integer units; gives them, and how many points gave no plausible number.
 
-    Integers are scaled exactly, rounding down, so that a counter stays monotone; floats round to nearest.
+    Integers are scaled exactly, rounding down, so that a counter stays monotone; floats round to nearest. Several
+    points of one metric give the largest.
     """
-    if not _is_number(raw) or raw in point.sentinels or abs(raw) > VALUE_MAX * point.divide:
-        return None
-    if isinstance(raw, int):
-        value = raw * point.multiply // point.divide
-    else:
-        value = round(raw * point.multiply / point.divide)
-    if abs(value) > VALUE_MAX:
-        return None
-    if point.minimum is not None and value < point.minimum:
-        return None
-    if point.maximum is not None and value > point.maximum:
-        return None
-    return value
+    found: dict[str, int] = {}
+    doubts = 0
+    for plan in plans:
+        raw = values.get(plan.point)
+        kind = type(raw)  # exactly: true and false are no numbers here
+        if kind is int:
+            value: int = raw * plan.multiply // plan.divide  # type: ignore[assignment,operator]
+        elif kind is float and abs(raw) <= VALUE_MAX * plan.divide:  # type: ignore[arg-type]  # false for NaN and inf
+            value = round(raw * plan.multiply / plan.divide)  # type: ignore[operator]
+        else:
+            doubts += 1
+            continue
+        if not plan.least <= value <= plan.most or (plan.sentinels and raw in plan.sentinels):
+            doubts += 1
+            continue
+        if plan.absolute:
+            value = abs(value)
+        before = found.get(plan.metric)
+        if before is None or value > before:
+            found[plan.metric] = value
+    return found, doubts
 
 
 _CACHE: dict[int, Normalizer] = {}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 AGREEING = 3
 """Readings in a row that must agree before one that was set aside becomes the baseline."""
+AGREEING_MS = 60_000
+"""And the time they must span: a device that shows 0 for some polls while it boots has not lost its lifetime total."""
 SLACK_MS = 60_000
 """A device may count in bursts and be heard late: the possible increase is that of this much more time."""
 
@@ -120,6 +122,10 @@ def _set_aside(track: CounterTrack, value: int, at_ms: int) -> Step:
         if not 0 <= value - before <= track.rule.possible(at_ms - before_ms):
             track.aside.clear()
     track.aside.append((value, at_ms))
-    if len(track.aside) < AGREEING:
+    if len(track.aside) < AGREEING or at_ms - track.aside[0][1] < AGREEING_MS:
+        if len(track.aside) > AGREEING:
+            del track.aside[1]  # the first tells since when, the last what to compare with
         return Step(StepKind.ODD, 0, 0)
-    return _accept(track, value, at_ms, StepKind.UNEXPLAINED, value - track.aside[0][0])
+    first, first_ms = track.aside[0]
+    seen = min(value - first, track.rule.possible(at_ms - first_ms))
+    return _accept(track, value, at_ms, StepKind.UNEXPLAINED, seen)

@@ -40,6 +40,19 @@ _SIGNED = (
     "boot",
     "mono_ms",
 )
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+"""Encodings of points of small order, sign bit cleared (RFC 8032, section 5.1): under such a key anybody can sign."""
 _HEX64, _HEX32 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{32}")
 
 
@@ -277,4 +290,6 @@ def parse_public_key(text: str) -> Ed25519PublicKey:
     raw = _base64(encoded)
     if raw is None:
         raise ValueError("a public key's base64 is not canonical")
+    if len(raw) == 32 and raw[:31] + bytes([raw[31] & 0x7F]) in _SMALL_ORDER:
+        raise ValueError("not a public key but a point of small order, under which anybody can sign")
     return Ed25519PublicKey.from_public_bytes(raw)
