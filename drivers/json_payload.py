@@ -1,0 +1,152 @@
+"""What does a JSON payload say, by its profile? Strictly: it is understood whole, or it is no value at all. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from telemetry.errors import BadReply
+from telemetry.line import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from telemetry.profile import Profile
+    from telemetry.reading import RawValue
+
+PAYLOAD_BYTES_MAX = 262_144
+"""256 KB: a device's values take under 1 KB; more is an attack or a mistake."""
+SOURCE_MS_MAX = 4_102_444_800_000
+"""The start of the year 2100: a later source time is in another unit, or nonsense."""
+_RANGES = {
+    f"{sign}int{bits}": (0 if sign else -(1 << bits - 1), (1 << bits if sign else 1 << bits - 1) - 1)
+    for sign in ("", "u")
+    for bits in (16, 32, 64)
+}
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A payload's values by point, the time it gives itself (UTC ms), and the points it does not have."""
+
+    values: Mapping[str, RawValue]
+    source_ms: int | None = None
+    missing: tuple[str, ...] = field(default=())
+
+
+class PayloadMap:
+    """A profile's payload map, compiled: where each point stands, and of what type it must be."""
+
+    def __init__(self, profile: Profile) -> None:
+        if profile.mqtt is None:
+            raise ValueError(f"{profile.profile} is not heard over MQTT")
+        self._points = tuple(
+            (name, tuple(point.path.split(".")), point.type, frozenset(point.sentinels))
+            for name, point in profile.points.items()
+            if point.path is not None
+        )
+        stamp = profile.mqtt.timestamp
+        self._stamp = tuple(stamp.split(".")) if stamp else None
+        self._stamp_scale = 1000 if profile.mqtt.timestamp_unit == "s" else 1
+
+    def decode(self, data: bytes) -> Payload:
+        """Read a payload. BadReply says why it is none: too long, not JSON, a key twice, a wrong type, a strange time.
+
+        A point that is absent or null, or whose value is a sentinel, is missing and not an error: a publisher leaves out
+        what it could not read.
+        """
+        root = _strict_json(data)
+        values: dict[str, RawValue] = {}
+        missing = []
+        for name, path, type_name, sentinels in self._points:
+            found = _at(root, path)
+            if found is _ABSENT or found is None:
+                missing.append(name)
+                continue
+            value = _typed(name, found, type_name)
+            if value in sentinels or value == "":
+                missing.append(name)
+            else:
+                values[name] = value
+        return Payload(values, self._source_ms(root), tuple(missing))
+
+    def _source_ms(self, root: Any) -> int | None:
+        if self._stamp is None:
+            return None
+        stamp = _at(root, self._stamp)
+        if stamp is _ABSENT:
+            return None
+        if isinstance(stamp, bool) or not isinstance(stamp, int | float):
+            raise BadReply(f"timestamp is a {type(stamp).__name__}, not a number")
+        source_ms = int(stamp * self._stamp_scale)
+        if not 0 < source_ms < SOURCE_MS_MAX:
+            raise BadReply(f"timestamp {stamp} is not in the declared unit")
+        return source_ms
+
+
+def _strict_json(data: bytes) -> Any:
+    """Read JSON with msgspec (UTF-8, no NaN, no overflow, nothing behind it), then refuse a key given twice."""
+    if len(data) > PAYLOAD_BYTES_MAX:
+        raise BadReply(f"a payload of {len(data)} bytes; at most {PAYLOAD_BYTES_MAX}", data)
+    try:
+        root = msgspec.json.decode(data)
+        json.loads(data, object_pairs_hook=_unique)
+    except RecursionError:
+        raise BadReply("JSON nested beyond reason", data) from None
+    except (msgspec.MsgspecError, ValueError) as error:  # a UnicodeDecodeError is a ValueError
+        raise BadReply(f"not strict JSON: {error}", data) from None
+    if not isinstance(root, dict):
+        raise BadReply(f"a JSON {type(root).__name__}, not an object", data)
+    return root
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse duplicate keys: two readers would take two different values."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is given twice")
+    return found
+
+
+def _at(root: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        if not isinstance(root, dict) or key not in root:
+            return _ABSENT
+        root = root[key]
+    return root
+
+
+def _typed(name: str, value: Any, type_name: str) -> RawValue:
+    """Take a value only as the type its point has; nothing is converted but a whole number into a float."""
+    if type_name == "string" and isinstance(value, str):
+        return clean(value).strip()
+    if type_name == "bool" and isinstance(value, bool):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadReply(f"{name} is a {type(value).__name__}, not {type_name}")
+    if type_name in _RANGES and isinstance(value, int):
+        low, high = _RANGES[type_name]
+        if low <= value <= high:
+            return value
+        raise BadReply(f"{name} does not fit {type_name}")
+    if type_name.startswith("float"):
+        return _float(name, value)
+    raise BadReply(f"{name} is a {type(value).__name__}, not {type_name}")
+
+
+def _float(name: str, value: float) -> float:
+    """Take a number as a float; a whole number that no float holds exactly was none when it was sent."""
+    try:
+        number = float(value)
+    except OverflowError:
+        raise BadReply(f"{name} does not fit a float") from None
+    if not isfinite(number):
+        raise BadReply(f"{name} is not finite")
+    if number != value:
+        raise BadReply(f"{name} does not fit a float")
+    return number

@@ -1,0 +1,205 @@
+"""How are devices heard that publish JSON over MQTT? One persistent session a broker, acknowledged when it is durable."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from drivers.identity import identity_reading, identity_values, told_by_points
+from drivers.json_payload import PayloadMap
+from drivers.mqtt_client import Broker, MqttSession
+from telemetry.errors import BadReply, Disconnected
+from telemetry.line import clean
+from telemetry.reading import Heard, Quality, Reading, ReadingKind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from types import TracebackType
+
+    from drivers.driver import DeviceSpec, Endpoint
+    from drivers.mqtt_client import Delivery
+    from telemetry.clock import Clock
+    from telemetry.profile import Profile
+    from telemetry.reading import RawValue
+
+PORT = 1883
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Device:
+    """One device: how its payloads are read, and who it last said it was."""
+
+    spec: DeviceSpec
+    payloads: PayloadMap
+    identity: Mapping[str, RawValue] = field(default_factory=dict)
+
+
+def _client_id(endpoint: Endpoint) -> str:
+    """Name the session when nobody did: the same for the same devices, so that the broker knows it again."""
+    devices = "/".join(sorted(spec.device for spec in endpoint.devices))
+    return f"mfl-{zlib.crc32(devices.encode()):08x}"
+
+
+def topic_of(topic_filter: str, name: str) -> str:
+    """Put a device's name in the place of the filter's `+`. ValueError: a name that would be a filter or a level more."""
+    if not name or any(sign in name for sign in "+#/\0"):
+        raise ValueError(f"{name!r} cannot stand in an MQTT topic; no '+', '#' or '/'")
+    return topic_filter.replace("+", name)
+
+
+class MqttJson:
+    """A driver: pushed readings of the endpoint's devices, each with its acknowledgement.
+
+    What is no reading of ours (a retained message, an unknown topic) is acknowledged at once, dropped and counted: left
+    alone it would fill the broker's in-flight window and stall every device behind it.
+    """
+
+    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._host, self._port = endpoint.address(PORT)
+        self._readings: dict[str, _Device] = {}
+        self._births: dict[str, _Device] = {}
+        for spec in endpoint.devices:
+            self._add(spec)
+        self._session: MqttSession | None = None
+        self.retained = 0
+        """Retained messages dropped: they tell what once was, not what is."""
+        self.unknown = 0
+        """Messages dropped because their topic is no device's: an old subscription of the session."""
+
+    def _add(self, spec: DeviceSpec) -> None:
+        mqtt = spec.profile.mqtt
+        if mqtt is None:
+            raise ValueError(f"{spec.device}: {spec.profile.profile} is not heard over MQTT")
+        device = _Device(spec, PayloadMap(spec.profile))
+        name = spec.topic_name or spec.device
+        topics = [(self._readings, topic_of(mqtt.topic, name))]
+        if mqtt.identity_topic is not None:
+            topics.append((self._births, topic_of(mqtt.identity_topic, name)))
+        for table, topic in topics:
+            if topic in self._readings or topic in self._births:
+                raise ValueError(f"{spec.device}: two devices share the topic {topic}")
+            table[topic] = device
+
+    async def __aenter__(self) -> Self:
+        """Connect and subscribe, once; Disconnected when either fails."""
+        broker = Broker(
+            host=self._host,
+            port=self._port,
+            client_id=self._endpoint.client_id or _client_id(self._endpoint),
+            timeout_s=self._endpoint.timeout_ms / 1000,
+            username=self._endpoint.username,
+            password=self._endpoint.password,
+        )
+        session = MqttSession(broker)
+        await session.__aenter__()
+        try:
+            await session.subscribe([*self._readings, *self._births])
+        except BaseException:
+            await session.__aexit__(None, None, None)
+            raise
+        self._session = session
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the broker; what is not acknowledged it keeps and delivers again."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.__aexit__(kind, error, trace)
+
+    def __aiter__(self) -> AsyncIterator[Heard]:
+        """Give what is pushed; Disconnected ends it."""
+        return self._pushes()
+
+    async def _pushes(self) -> AsyncIterator[Heard]:
+        if self._session is None:
+            raise Disconnected(f"{self._endpoint.url}: not connected")
+        async for delivery in self._session.deliveries():
+            readings = self._readings_of(delivery)
+            if readings:
+                yield Heard(readings, delivery.ack)
+            else:
+                delivery.ack()
+
+    def _readings_of(self, delivery: Delivery) -> tuple[Reading, ...]:
+        if birth := self._births.get(delivery.topic):
+            return self._birth(birth, delivery)
+        device = self._readings.get(delivery.topic)
+        if device is None:
+            self.unknown += 1
+            return ()
+        if delivery.is_retained:
+            self.retained += 1
+            return ()
+        return self._push(device, delivery)
+
+    def _push(self, device: _Device, delivery: Delivery) -> tuple[Reading, ...]:
+        try:
+            payload = device.payloads.decode(delivery.payload)
+        except BadReply as error:
+            return (self._reading(device.spec, {}, error.reason),)
+        reason = f"missing: {', '.join(payload.missing)}" if payload.missing else ""
+        reading = self._reading(device.spec, payload.values, reason, payload.source_ms)
+        identity = self._identity(device, payload.values) if payload.values else None
+        return (reading,) if identity is None else (identity, reading)
+
+    def _birth(self, device: _Device, delivery: Delivery) -> tuple[Reading, ...]:
+        """Read an identity topic; it may be retained, for a birth is said once."""
+        try:
+            payload = device.payloads.decode(delivery.payload)
+        except BadReply as error:
+            _log.warning("birth refused device=%s reason=%s", device.spec.device, error.reason)
+            return ()
+        identity = self._identity(device, payload.values)
+        return () if identity is None else (identity,)
+
+    def _reading(
+        self, spec: DeviceSpec, values: Mapping[str, RawValue], reason: str, source_ms: int | None = None
+    ) -> Reading:
+        if not values:
+            quality, reason = Quality.BAD, reason or "no point has a value"
+        else:
+            quality = Quality.UNCERTAIN if reason else Quality.GOOD
+        return Reading(
+            device=spec.device,
+            kind=ReadingKind.PUSH,
+            received_ms=self._clock.wall_ms(),
+            mono_ms=self._clock.mono_ms(),
+            quality=quality,
+            values=values,
+            profile=spec.profile_id,
+            source_ms=source_ms,
+            reason=clean(reason),
+        )
+
+    def _identity(self, device: _Device, values: Mapping[str, RawValue]) -> Reading | None:
+        """Give the device's identity when it is new or has changed; a payload without it takes nothing back."""
+        told = told_by_points(device.spec.profile, values)
+        if device.identity and not _tells_all(device.spec.profile, told):
+            return None
+        topic = topic_of(_mqtt_topic(device.spec.profile), device.spec.topic_name or device.spec.device)
+        endpoint = f"{self._endpoint.url}/{topic.lstrip('/')}"
+        identity = identity_values(device.spec, endpoint, told=told, told_as="birth", objects={})
+        if identity == device.identity:
+            return None
+        device.identity = identity
+        return identity_reading(device.spec, identity, self._clock.wall_ms(), self._clock.mono_ms())
+
+
+def _tells_all(profile: Profile, told: Mapping[str, str]) -> bool:
+    identity = profile.identity
+    named = {"manufacturer": identity.manufacturer, "model": identity.model, "serial": identity.serial}
+    return all(name in told for name, point in named.items() if point is not None)
+
+
+def _mqtt_topic(profile: Profile) -> str:
+    return profile.mqtt.topic if profile.mqtt is not None else ""
