@@ -1,0 +1,1 @@
+"""The verifier: claims × evidence → findings → verdicts → figures. Knows no gateway, no simulator, no truth but the log."""

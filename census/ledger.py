@@ -1,0 +1,224 @@
+"""Who claims what? The ledger: enterprises, robots, invoices, bindings, replacements, gateways and the register."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from census.columns import FILES
+from census.csv_rows import FILE_BYTES_MAX, read_rows
+from telemetry.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class EnterpriseRow:
+    """One listing of an enterprise on cloud; one enterprise may be listed several times."""
+
+    uscc: str
+    name: str
+    division: str
+    cluster: str
+    industry: str
+    size: str
+    claimed_day: int | None
+    level: str
+    provider: str
+    evidence: str
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RobotClaim:
+    """One claim of one newly deployed robot; days are ordinals."""
+
+    robot: str
+    uscc: str
+    workshop: str
+    cell: str
+    manufacturer: str
+    model: str
+    serial: str
+    category: str
+    axes: int | None
+    commissioned_day: int | None
+    addition: str
+    contract: str
+    invoice: str
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceLine:
+    """One line of an invoice."""
+
+    invoice: str
+    number: str
+    uscc: str
+    seller: str
+    manufacturer: str
+    model: str
+    serial: str
+    issued_day: int | None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A robot stands behind (gateway, device) during [from_ms, until_ms); None is open."""
+
+    robot: str
+    gateway: str
+    device: str
+    from_ms: int | None
+    until_ms: int | None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A robot's body or controller was exchanged, with its document."""
+
+    robot: str
+    day: int
+    old_serial: str
+    new_serial: str
+    document: str
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRow:
+    """A gateway as the city knows it: an edge box of an enterprise, or a cloud provider's reporter."""
+
+    gateway: str
+    kind: str
+    provider: str
+    uscc: str
+    workshop: str
+    public_key: str
+    enrolled_ms: int | None
+    retired_ms: int | None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryRow:
+    """An entry of the business register's extract."""
+
+    uscc: str
+    name: str
+    status: str
+    division: str
+    from_day: int | None
+    until_day: int | None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NamedListRow:
+    """An enterprise on a list that an authority issued."""
+
+    list: str
+    uscc: str
+    name: str
+    issued_day: int | None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Everything that is claimed and documented; `digest` is the SHA-256 over the files' names and bytes."""
+
+    enterprises: tuple[EnterpriseRow, ...] = ()
+    robots: tuple[RobotClaim, ...] = ()
+    invoices: tuple[InvoiceLine, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    replacements: tuple[Replacement, ...] = ()
+    gateways: tuple[GatewayRow, ...] = ()
+    registry: tuple[RegistryRow, ...] = ()
+    named_lists: tuple[NamedListRow, ...] = ()
+    digest: str = ""
+    problems: tuple[Problem, ...] = field(default=())
+
+
+_MAKERS: dict[str, Callable[..., Any]] = {
+    "enterprises": EnterpriseRow,
+    "robots": RobotClaim,
+    "invoices": InvoiceLine,
+    "bindings": Binding,
+    "replacements": Replacement,
+    "gateways": GatewayRow,
+    "registry": RegistryRow,
+    "named_lists": NamedListRow,
+}
+
+
+def load_ledger(directory: Path) -> Ledger:
+    """Read a ledger's directory. A bad row is a problem of the ledger; ConfigError only when there is no ledger at all."""
+    parts: dict[str, tuple[Any, ...]] = {}
+    problems: list[Problem] = []
+    digest = hashlib.sha256()
+    for name in FILES:
+        path = directory / f"{name}.csv"
+        data = _bytes(path, problems)
+        if data is None:
+            continue
+        digest.update(f"{path.name} {len(data)}\n".encode() + data)
+        parts[name], found = read_part(name, data, path.name)
+        problems += found
+    if "robots" not in parts and "enterprises" not in parts:
+        hint = "a ledger has robots.csv or enterprises.csv"
+        raise ConfigError([*problems, Problem(str(directory), 0, 0, "", "is not a ledger", hint)])
+    problems += _dangling(parts)
+    return Ledger(**parts, digest=digest.hexdigest(), problems=tuple(problems))
+
+
+def _bytes(path: Path, problems: list[Problem]) -> bytes | None:
+    """Read one file, or None when it is not there: every file but the claims is optional."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(FILE_BYTES_MAX + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        problems.append(Problem(path.name, 0, 0, "", f"cannot be read: {error.strerror}"))
+        return None
+
+
+def read_part(name: str, data: bytes, file: str) -> tuple[tuple[Any, ...], list[Problem]]:
+    """Decode one ledger file's bytes into its rows, and the problems found."""
+    part = FILES[name]
+    records, problems = read_rows(data, file, part.columns)
+    make, rows = _MAKERS[name], []
+    seen: dict[tuple[Any, ...], int] = {}
+    places = [
+        number for key in part.unique for number, column in enumerate(part.columns) if column.name == key
+    ]
+    for record in records:
+        if places:
+            key = tuple(record.values[place] for place in places)
+            first = seen.setdefault(key, record.line)
+            if first != record.line:
+                message = f"{' '.join(map(str, key))} is given twice (first on line {first})"
+                problems.append(
+                    Problem(file, record.line, places[0] + 1, part.unique[0], message, "the first counts")
+                )
+                continue
+        rows.append(make(*record.values, record.line))
+    return tuple(rows), problems
+
+
+def _dangling(parts: dict[str, tuple[Any, ...]]) -> list[Problem]:
+    """Find bindings and replacements of robots that nobody claims."""
+    claimed = {claim.robot for claim in parts.get("robots", ())}
+    return [
+        Problem(f"{name}.csv", row.line, 0, "robot", f"{row.robot} is claimed nowhere")
+        for name in ("bindings", "replacements")
+        for row in parts.get(name, ())
+        if row.robot not in claimed
+    ]

@@ -1,0 +1,260 @@
+"""What counts, from when, and how much is enough? The policy: every threshold with its unit and its reason."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PrivateAttr, field_validator, model_validator
+
+from census.calendar import DAY_MS, day_start_ms, parse_day
+from telemetry.errors import ConfigError, Problem
+from telemetry.strict import Model, decode_yaml
+
+Grade = Literal["A", "B", "C"]
+RobotRuleName = Literal[
+    "claimed_once",
+    "is_robot",
+    "own_identity",
+    "new_by_evidence",
+    "first_worked_in_period",
+    "works",
+    "not_a_copy",
+    "gateway_enrolled",
+]
+EnterpriseRuleName = Literal["registered_entity", "new_in_period", "live_use"]
+
+
+class Period(Model):
+    """The half-open period [from, until) in whole days of Asia/Shanghai."""
+
+    from_: str = Field(alias="from")
+    until: str
+    zone: Literal["Asia/Shanghai"]
+
+    @field_validator("from_", "until")
+    @classmethod
+    def _is_day(cls, text: str) -> str:
+        parse_day(text)
+        return text
+
+    @model_validator(mode="after")
+    def _is_forward(self) -> Period:
+        if self.from_ >= self.until:
+            raise ValueError("the period ends before it begins")
+        return self
+
+    @property
+    def first_day(self) -> int:
+        """The first day that counts, as an ordinal."""
+        return parse_day(self.from_)
+
+    @property
+    def end_day(self) -> int:
+        """The first day that no longer counts, as an ordinal."""
+        return parse_day(self.until)
+
+    @property
+    def start_ms(self) -> int:
+        """The moment the period begins."""
+        return day_start_ms(self.first_day)
+
+    def holds(self, day: int) -> bool:
+        """Tell whether a day is inside the period."""
+        return self.first_day <= day < self.end_day
+
+    def elapsed_days(self, as_of_ms: int) -> int:
+        """Count the whole days of the period that are over at a moment."""
+        days = (as_of_ms - self.start_ms) // DAY_MS
+        return max(0, min(days, self.end_day - self.first_day))
+
+
+class Target(Model):
+    """A figure the city set itself, in the words of the programme."""
+
+    value: int = Field(gt=0)
+    unit_zh: str
+    unit_en: str
+    zh: str
+    en: str
+    wording_zh: str
+    wording_en: str
+
+
+class Targets(Model):
+    """The two targets that machines can bear witness to."""
+
+    robots_new: Target
+    enterprises_on_cloud: Target
+
+
+class NamedList(Model):
+    """A list issued by an authority, with its target."""
+
+    list: str
+    target: int = Field(gt=0)
+    unit_zh: str
+    zh: str
+    en: str
+
+
+class Definition(Model):
+    """A published definition and its version."""
+
+    version: int = Field(ge=1)
+    zh: str
+    en: str
+
+
+class Threshold(Model):
+    """A number somebody chose: its unit, and why this much."""
+
+    value: int = Field(ge=0)
+    unit: Literal["axis", "min", "h", "d", "percent", "1"]
+    zh: str
+    en: str
+
+
+class Thresholds(Model):
+    """Every number the rules compare with."""
+
+    robot_axes_min: Threshold
+    working_day_running_min: Threshold
+    working_days: Threshold
+    working_window: Threshold
+    first_work_running_min: Threshold
+    heard_polls: Threshold
+    heard_cover: Threshold
+    heard_days: Threshold
+    gateway_before: Threshold
+    factory_allowance: Threshold
+    copy_days: Threshold
+    copy_patterns: Threshold
+    order_margin: Threshold
+    evidence_days: Threshold
+    use_days: Threshold
+    use_window: Threshold
+
+
+class RobotPolicy(Model):
+    """What is asked of a robot's claim."""
+
+    required: tuple[RobotRuleName, ...]
+    grades: tuple[Grade, ...]
+    categories: tuple[str, ...]
+    additions_new: tuple[str, ...]
+    not_robot_kinds: tuple[str, ...]
+    not_robot_words: tuple[str, ...]
+    review_words: tuple[str, ...]
+
+
+class EnterprisePolicy(Model):
+    """What is asked of an enterprise's claim."""
+
+    required: tuple[EnterpriseRuleName, ...]
+    grades: tuple[Grade, ...]
+    register_required: bool
+    sole_traders_count: bool
+
+
+class Editions(Model):
+    """The editions of the code lists."""
+
+    divisions: str
+    industries: str
+
+
+class Division(Model):
+    """A county, district or zone, with the codes it had in other editions."""
+
+    code: str = Field(pattern=r"^[0-9]{6}$")
+    zh: str
+    en: str
+    former: tuple[str, ...]
+
+
+class Named(Model):
+    """A cluster or an industry."""
+
+    code: str
+    zh: str
+    en: str
+
+
+class Policy(Model):
+    """The whole policy file."""
+
+    policy: str
+    version: int
+    zh: str
+    en: str
+    source: str
+    period: Period
+    targets: Targets
+    named_lists: tuple[NamedList, ...]
+    definitions: dict[str, Definition]
+    thresholds: Thresholds
+    robots: RobotPolicy
+    enterprises: EnterprisePolicy
+    editions: Editions
+    divisions: tuple[Division, ...]
+    clusters: tuple[Named, ...]
+    industries: tuple[Named, ...]
+    _codes: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _map_codes(self) -> Policy:
+        for division in self.divisions:
+            for code in (division.code, *division.former):
+                if code in self._codes:
+                    raise ValueError(f"division code {code} is given twice")
+                self._codes[code] = division.code
+        return self
+
+    def division_code(self, code: str) -> str:
+        """Give this policy's code of a division, whatever edition it was written in; empty when it is none of ours."""
+        return self._codes.get(code, "")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPolicy:
+    """A policy and the SHA-256 (hex) of its file's bytes."""
+
+    policy: Policy
+    digest: str
+
+
+def parse_policy(text: str, file: str) -> LoadedPolicy:
+    """Read a policy's text; ConfigError carries every problem with line and column."""
+    return LoadedPolicy(decode_yaml(Policy, text, file), hashlib.sha256(text.encode()).hexdigest())
+
+
+def load_policy(name_or_path: str | Path) -> LoadedPolicy:
+    """Load a policy by its packaged name (`wenzhou-2018`) or its file; ConfigError when there is none or it is wrong."""
+    name = str(name_or_path)
+    packaged = resources.files("config") / "policies" / f"{name}.yaml"
+    if "/" not in name and not name.endswith((".yaml", ".yml")) and packaged.is_file():
+        return parse_policy(packaged.read_text(encoding="utf-8"), f"{name}.yaml")
+    path = Path(name_or_path)
+    try:
+        return parse_policy(path.read_text(encoding="utf-8"), name)
+    except OSError as error:
+        close = difflib.get_close_matches(name, list_policies(), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"packaged: {', '.join(list_policies())}"
+        raise ConfigError(
+            [Problem(name, 0, 0, "", f"no such policy: {error.strerror or error}", hint)]
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([Problem(name, 0, 0, "", f"is not UTF-8: {error.reason}")]) from None
+
+
+def list_policies() -> tuple[str, ...]:
+    """Name the packaged policies."""
+    folder = resources.files("config") / "policies"
+    return tuple(
+        sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    )

@@ -1,0 +1,47 @@
+"""Did the enterprise first go on cloud inside the period? Use before it refutes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from census.calendar import parse_day, write_day
+from census.finding import Finding, contradicts, silent, supports
+
+if TYPE_CHECKING:
+    from census.enterprise_evidence import EnterpriseClaim, EnterpriseEvidence
+    from census.policy import Policy
+
+RULE = "new_in_period"
+
+
+def new_in_period(claim: EnterpriseClaim, evidence: EnterpriseEvidence, policy: Policy) -> Finding:
+    """上云日期、云服务商记录的起始日与首次使用均在统计期内。早于统计期的，不计。采集网关的试运行不算上云。
+
+    The claimed day, the provider's `since` and the first use lie inside the period; earlier use is not new. A gateway's
+    own trial run before the period is no use of cloud.
+    """
+    period = policy.period
+    if claim.claimed_day is not None and not period.holds(claim.claimed_day):
+        when = write_day(claim.claimed_day)
+        return contradicts(
+            RULE, f"上云日期 {when} 不在统计期内", f"claimed on cloud since {when}, outside the period"
+        )
+    since = [day for usage in evidence.usage if (day := _since(usage.since)) is not None]
+    used = [usage.days[0] for usage in evidence.usage if usage.days]
+    first = min([*since, *used], default=None)
+    if first is not None and first < period.first_day:
+        when = write_day(first)
+        return contradicts(RULE, f"{when} 已上云，早于统计期", f"on cloud since {when}, before the period")
+    own = next((day for day in evidence.edge_days if period.holds(day)), None)
+    begun = min([*used, *([own] if own is not None else [])], default=None)
+    if begun is None or not period.holds(begun):
+        return silent(RULE, "尚无使用记录", "no use heard yet")
+    return supports(RULE, f"{write_day(begun)} 首次使用", f"first used on {write_day(begun)}")
+
+
+def _since(text: str) -> int | None:
+    """Read a provider's `since`; what is no date says nothing."""
+    try:
+        return parse_day(text)
+    except ValueError:
+        return None

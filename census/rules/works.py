@@ -1,0 +1,56 @@
+"""Does the robot work? Idleness is told only where it was heard well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from census.finding import Finding, contradicts, silent, supports
+from census.rolling import most_in_window
+
+if TYPE_CHECKING:
+    from census.evidence import DeviceDay
+    from census.ledger import RobotClaim
+    from census.policy import Policy
+    from census.robot_evidence import RobotEvidence
+
+RULE = "works"
+
+
+def works(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:
+    """统计期内、投用之后，任一滚动窗口中有规定天数每天运行达到规定时间。投用后已在一个窗口内听清规定天数、工作天数仍不足的，认定为未工作；听不清的日子不作为未工作的依据。
+
+    Inside the period and since commissioning it ran long enough on enough days of a rolling window. Once it was heard well
+    on enough days of one window and still worked on fewer, it does not work; days not heard well prove no idleness.
+    """
+    limits = policy.thresholds
+    days = _judged(claim, evidence, policy)
+    working = _distinct(
+        day.day for day in days if day.worked_ms >= limits.working_day_running_min.value * 60_000
+    )
+    best = most_in_window(working, limits.working_window.value)
+    if best >= limits.working_days.value:
+        return supports(RULE, f"{len(working)} 个工作日", f"{len(working)} working days")
+    heard = _distinct(
+        day.day for day in days if day.heard_well(limits.heard_polls.value, limits.heard_cover.value)
+    )
+    well = most_in_window(heard, limits.working_window.value)
+    if well >= limits.heard_days.value and len(working) < limits.working_days.value:
+        return contradicts(
+            RULE,
+            f"听清 {len(heard)} 天，工作仅 {len(working)} 天",
+            f"heard well on {len(heard)} days, worked on {len(working)}",
+        )
+    return silent(
+        RULE,
+        f"工作 {len(working)} 天，听清 {len(heard)} 天，尚不足以判断",
+        f"{len(working)} working days, {len(heard)} heard well: not enough to tell",
+    )
+
+
+def _judged(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> list[DeviceDay]:
+    start = max(policy.period.first_day, claim.commissioned_day or 0)
+    return [day for day in evidence.days if start <= day.day < policy.period.end_day]
+
+
+def _distinct(days: object) -> list[int]:
+    return sorted(set(days))  # type: ignore[call-overload]

@@ -1,0 +1,160 @@
+"""Does each robot rule support, contradict and stay silent where its wording says so?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from census.calendar import DAY_MS, HOUR_MS, day_start_ms, parse_day
+from census.compare import Copy
+from census.evidence import CounterDay
+from census.ledger import InvoiceLine
+from census.robot_evidence import Rival, RobotEvidence
+from census.rules import ROBOT_RULES, RULES, wording
+from tests.census.samples import FIRST, USCC, claim, device_day, identity, robot_evidence, silent_day
+
+if TYPE_CHECKING:
+    from census.finding import Finding
+    from census.ledger import RobotClaim
+    from census.policy import Policy
+
+NOTHING = RobotEvidence()
+HEARD = day_start_ms(FIRST + 1)
+ME = ("gw1", "r1")
+OTHER = ("gw9", "r9")
+
+
+def hours(first: int) -> dict[str, CounterDay]:
+    return {"power_on_s": CounterDay(0, first * 3600, first * 3600, 0, 0, 0, 0, 0)}
+
+
+def with_counter(first_h: int) -> RobotEvidence:
+    return robot_evidence([device_day(FIRST + 1, counters=hours(first_h))], gateway_days_before=0)
+
+
+def elsewhere(days_earlier: float) -> RobotEvidence:
+    first_ms = day_start_ms(FIRST) - int(days_earlier * DAY_MS)
+    return robot_evidence(elsewhere=(identity(gateway="gw9", device="r9", first_ms=first_ms),))
+
+
+INVOICED = robot_evidence(
+    gateway_days_before=0,
+    identities=(identity(source="register"),),
+    invoices=(InvoiceLine("FP1", "1", USCC, "s", "ACME", "Arm6", "S1", FIRST),),
+)
+CASES: list[tuple[str, str, str, RobotClaim, RobotEvidence]] = [
+    ("claimed_once", "supports", "only claim", claim(), robot_evidence()),
+    ("claimed_once", "contradicts", "bad code", claim(uscc="91110000600037341M"), robot_evidence()),
+    ("claimed_once", "silent", "no serial", claim(serial=""), robot_evidence()),
+    ("claimed_once", "contradicts", "rival earlier", claim(), robot_evidence(rivals=(Rival("R2", HEARD - DAY_MS),))),
+    ("claimed_once", "supports", "rival later", claim(), robot_evidence(rivals=(Rival("R2", HEARD + DAY_MS),))),
+    ("claimed_once", "supports", "rival unheard", claim(), robot_evidence(rivals=(Rival("R2", None),))),
+    ("claimed_once", "silent", "undecided", claim(), robot_evidence(rivals=(Rival("R2", HEARD + HOUR_MS),))),
+    ("claimed_once", "silent", "both unheard", claim(), robot_evidence([], rivals=(Rival("R2", None),))),
+    ("claimed_once", "silent", "me unheard", claim(), robot_evidence([], rivals=(Rival("R2", HEARD),))),
+    ("is_robot", "supports", "six axes", claim(), robot_evidence()),
+    ("is_robot", "supports", "three axes, unheard", claim(axes=3), NOTHING),
+    ("is_robot", "contradicts", "two axes claimed", claim(axes=2), robot_evidence()),
+    ("is_robot", "contradicts", "a category of none", claim(category="conveyor"), robot_evidence()),
+    ("is_robot", "contradicts", "a PLC", claim(), robot_evidence(identities=(identity(kind="plc"),))),
+    ("is_robot", "contradicts", "one axis heard", claim(), robot_evidence(identities=(identity(axes=1),))),
+    ("is_robot", "contradicts", "calls itself PLC", claim(), robot_evidence(identities=(identity(model="PFC200 PLC", source="fc43"),))),
+    ("is_robot", "silent", "declared PLC", claim(), robot_evidence(identities=(identity(model="PFC200 PLC"),))),
+    ("is_robot", "silent", "library", claim(), robot_evidence(identities=(identity(manufacturer="pymodbus", source="fc43"),))),
+    ("is_robot", "silent", "no axes given", claim(axes=None), robot_evidence()),
+    ("own_identity", "supports", "declared", claim(), robot_evidence()),
+    ("own_identity", "supports", "read, spelled else", claim(serial="s-1"), robot_evidence(identities=(identity(serial="S 1", source="fc43"),))),
+    ("own_identity", "contradicts", "another read", claim(), robot_evidence(identities=(identity(serial="X", source="birth"),))),
+    ("own_identity", "contradicts", "declared well, read else", claim(), robot_evidence(identities=(identity(), identity(serial="X", source="register")))),
+    ("own_identity", "silent", "another declared", claim(), robot_evidence(identities=(identity(serial="X"),))),
+    ("own_identity", "silent", "none heard", claim(), NOTHING),
+    ("new_by_evidence", "supports", "gateway before", claim(), robot_evidence()),
+    ("new_by_evidence", "supports", "leased", claim(addition="leased"), robot_evidence()),
+    ("new_by_evidence", "supports", "counter possible", claim(), with_counter(224)),
+    ("new_by_evidence", "contradicts", "counter preset", claim(), with_counter(225)),
+    ("new_by_evidence", "supports", "invoice", claim(), INVOICED),
+    ("new_by_evidence", "silent", "invoice, declared", claim(), replace(INVOICED, identities=(identity(),))),
+    ("new_by_evidence", "silent", "another's invoice", claim(uscc="92340621MA2UJT9WXP"), INVOICED),
+    ("new_by_evidence", "contradicts", "relocated", claim(addition="relocated"), robot_evidence()),
+    ("new_by_evidence", "contradicts", "heard elsewhere", claim(), elsewhere(3)),
+    ("new_by_evidence", "supports", "elsewhere at once", claim(), elsewhere(0.4)),
+    ("new_by_evidence", "supports", "elsewhere later", claim(), elsewhere(-3)),
+    ("new_by_evidence", "silent", "gateway as new", claim(), robot_evidence(gateway_days_before=4)),
+    ("new_by_evidence", "silent", "unheard", claim(), NOTHING),
+    ("first_worked_in_period", "supports", "inside", claim(), robot_evidence()),
+    ("first_worked_in_period", "contradicts", "commissioned before", claim(commissioned_day=parse_day("2017-12-31")), NOTHING),
+    ("first_worked_in_period", "contradicts", "commissioned after", claim(commissioned_day=parse_day("2019-01-01")), NOTHING),
+    ("first_worked_in_period", "contradicts", "worked before, unbound", claim(), robot_evidence(all_days=(device_day(parse_day("2017-12-30"), 1),))),
+    ("first_worked_in_period", "supports", "moved before", claim(), robot_evidence(all_days=(device_day(parse_day("2017-12-30"), 0.1), device_day(FIRST)))),
+    ("first_worked_in_period", "silent", "never", claim(), robot_evidence([device_day(FIRST, 0)])),
+    ("first_worked_in_period", "silent", "after", claim(), robot_evidence([device_day(parse_day("2019-01-02"))])),
+    ("first_worked_in_period", "silent", "no day claimed", claim(commissioned_day=None), robot_evidence()),
+    ("works", "supports", "ten days", claim(), robot_evidence()),
+    ("works", "supports", "five of fourteen", claim(), robot_evidence([device_day(FIRST + 3 * n, 2) for n in range(5)])),
+    ("works", "silent", "four", claim(), robot_evidence([device_day(FIRST + n, 2) for n in range(4)])),
+    ("works", "silent", "thinly spread", claim(), robot_evidence([device_day(FIRST + 4 * n, 2) for n in range(8)])),
+    ("works", "silent", "short days", claim(), robot_evidence([device_day(FIRST + n, 1.9) for n in range(7)])),
+    ("works", "contradicts", "idle", claim(), robot_evidence([device_day(FIRST + n, 0) for n in range(8)])),
+    ("works", "contradicts", "one-day show", claim(), robot_evidence([device_day(FIRST + n, 8 * (n == 2)) for n in range(9)])),
+    ("works", "silent", "idle but badly heard", claim(), robot_evidence([device_day(FIRST + n, 0, polls_ok=1000) for n in range(20)])),
+    ("works", "silent", "idle half the day", claim(), robot_evidence([device_day(FIRST + n, 0, window_ms=DAY_MS // 2) for n in range(20)])),
+    ("works", "silent", "idle before commissioning", claim(), robot_evidence([device_day(FIRST - 20 + n, 0) for n in range(15)])),
+    ("works", "silent", "work before commissioning", claim(), robot_evidence([device_day(FIRST - 7 + n) for n in range(7)])),
+    ("works", "silent", "overlapping windows", claim(), robot_evidence([device_day(FIRST + n, 8, overlap_ms=7 * HOUR_MS) for n in range(7)])),
+    ("works", "silent", "unheard", claim(), NOTHING),
+    ("not_a_copy", "supports", "own", claim(), robot_evidence()),
+    ("not_a_copy", "supports", "the original", claim(), robot_evidence(copies=(Copy(OTHER, -2, 5, False),))),
+    ("not_a_copy", "contradicts", "later", claim(), robot_evidence(copies=(Copy(OTHER, 2, 5, True),))),
+    ("not_a_copy", "contradicts", "a replay of itself", claim(), robot_evidence(copies=(Copy(ME, 7, 5, None),))),
+    ("not_a_copy", "silent", "undecided", claim(), robot_evidence(copies=(Copy(OTHER, 0, 5, None),))),
+    ("not_a_copy", "silent", "poor days", claim(), robot_evidence([device_day(FIRST + n, pattern_windows=3) for n in range(9)])),
+    ("gateway_enrolled", "supports", "ten days", claim(), robot_evidence()),
+    ("gateway_enrolled", "silent", "four days", claim(), robot_evidence([device_day(FIRST + n) for n in range(4)])),
+    ("gateway_enrolled", "silent", "only silence", claim(), robot_evidence([silent_day(FIRST + n) for n in range(9)])),
+    ("gateway_enrolled", "silent", "no binding", claim(), NOTHING),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{one[0]}-{one[2]}" for one in CASES])
+def test_each_rule_answers_as_its_wording_says(
+    case: tuple[str, str, str, RobotClaim, RobotEvidence], policy: Policy
+) -> None:
+    rule, answer, about, asked, evidence = case
+    finding = ROBOT_RULES[rule](asked, evidence, policy)
+    assert (finding.rule, str(finding.answer)) == (rule, answer), (about, finding.en)
+    assert finding.zh
+    assert finding.en
+
+
+def test_every_rule_has_its_three_examples() -> None:
+    shown = {(rule, answer) for rule, answer, *_ in CASES}
+    # Trust is never a no: an unenrolled gateway is silence.
+    cannot = {("gateway_enrolled", "contradicts")}
+    wanted = {(rule, answer) for rule in ROBOT_RULES for answer in ("supports", "contradicts", "silent")}
+    assert wanted - cannot == shown
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_publishes_its_wording_in_both_languages(rule: str) -> None:
+    zh, en = wording(rule)
+    assert zh.endswith("。")
+    assert en.endswith(".")
+    assert en.isascii()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_is_a_file_named_after_it(rule: str) -> None:
+    assert RULES[rule].__module__ == f"census.rules.{rule}"
+
+
+def _find(rule: str, evidence: RobotEvidence, policy: Policy) -> Finding:
+    return ROBOT_RULES[rule](claim(), evidence, policy)
+
+
+def test_what_nobody_can_decide_asks_for_a_person(policy: Policy) -> None:
+    assert _find("claimed_once", robot_evidence(rivals=(Rival("R2", HEARD),)), policy).review
+    assert _find("not_a_copy", robot_evidence(copies=(Copy(OTHER, 0, 5, None),)), policy).review
+    assert _find("is_robot", robot_evidence(identities=(identity(model="Demo"),)), policy).review
+    assert not any(_find(rule, robot_evidence(), policy).review for rule in ROBOT_RULES)
