@@ -1,0 +1,86 @@
+"""What is in a gateway's buffer, and is it sound? Read only: nothing is locked, cut, moved or written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.frames import scan_frames
+from gateway.keys import load_private_key
+from gateway.outbox_records import Cursor, Record, decode_record, read_json
+from gateway.outbox_segments import Segments
+from telemetry.errors import SealError
+from telemetry.seal import read_lines, read_seal, signature_holds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+
+def buffer_stat(state_dir: Path) -> dict[str, int | str]:
+    """Tell what waits: batches, bytes, readings, and where the chain stands."""
+    outbox = state_dir / "outbox"
+    cursor = read_json(outbox / "cursor.json", Cursor)
+    journal = [path.stat().st_size for path in (state_dir / "journal").glob("*.seg")]
+    stat: dict[str, int | str] = {"journal_segments": len(journal), "journal_bytes": sum(journal)}
+    if cursor is None:
+        return {**stat, "outbox": "none yet"}
+    buffered = cursor.rowed - cursor.replaced - cursor.delivered - cursor.quarantined - cursor.dead_lettered
+    return {
+        **stat,
+        "gateway": cursor.gateway,
+        "epoch": cursor.epoch,
+        "next_seq": cursor.seq,
+        "outbox_bytes": sum(path.stat().st_size for path in outbox.glob("*.seg")),
+        "batches_waiting": cursor.index - 1 - cursor.done - len(cursor.above),
+        "readings_buffered": buffered,
+        "readings_delivered": cursor.delivered,
+        "readings_dead_lettered": cursor.dead_lettered,
+        "readings_quarantined": cursor.quarantined,
+        "readings_lost": cursor.lost,
+    }
+
+
+def buffer_problems(state_dir: Path, key_file: Path) -> tuple[int, list[str]]:
+    """Check every batch still on disk; gives how many were checked and what does not hold."""
+    key = load_private_key(key_file).public_key()
+    outbox = state_dir / "outbox"
+    if not outbox.is_dir():
+        return 0, []
+    problems: list[str] = []
+    checked = 0
+    links: dict[tuple[str, int], str] = {}
+    for segment in Segments(outbox).items:
+        data = segment.path.read_bytes()
+        scan = scan_frames(data)
+        problems += [f"{segment.path.name}: bytes {start}-{end} are rotten" for start, end in scan.rotten]
+        if scan.end < len(data):
+            problems.append(f"{segment.path.name}: bytes {scan.end}-{len(data)} are a torn tail")
+        for frame in scan.frames:
+            record = decode_record(frame.payload)
+            if record is None:
+                problems.append(f"{segment.path.name}: the frame at {frame.start} is no record")
+                continue
+            checked += len(record.batches)
+            problems += [f"{segment.path.name}: {text}" for text in _batch_problems(record, key, links)]
+    return checked, problems
+
+
+def _batch_problems(
+    record: Record, key: Ed25519PublicKey, links: dict[tuple[str, int], str]
+) -> Iterator[str]:
+    for number, data in enumerate(record.batches, start=record.index):
+        try:
+            batch = read_seal(data)
+            read_lines(batch)
+        except SealError as error:
+            yield f"batch {number}: {error}"
+            continue
+        seal = batch.seal
+        before = links.get((seal.epoch, seal.seq - 1))
+        if before is not None and seal.prev != before:
+            yield f"batch {number} (seq {seal.seq}): its prev is not the hash of seq {seal.seq - 1}"
+        if not signature_holds(seal, key):
+            yield f"batch {number} (seq {seal.seq}): not signed by this gateway's key"
+        links[seal.epoch, seal.seq] = batch.hash

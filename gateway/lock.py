@@ -1,0 +1,41 @@
+"""Who writes here? One process a state directory, by `flock`; the second is told the first one's pid."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from telemetry.errors import FactoryError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Locked(FactoryError):
+    """Another process holds the directory; exit code 75 (EX_TEMPFAIL of sysexits.h)."""
+
+
+class DirectoryLock:
+    """Holds a directory until closed or until the process ends, however it ends."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = directory / "lock"
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = os.pread(self._fd, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(self._fd)
+            raise Locked(
+                f"{directory} is in use by process {pid}; stop that gateway first, or give this one its own state_dir"
+            ) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def close(self) -> None:
+        """Let go; closing the file releases the lock."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

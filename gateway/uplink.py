@@ -1,0 +1,182 @@
+"""Which batch goes to the store next, and what does its answer mean? Newest first, then the backlog, oldest first.
+
+One batch in flight. Every answer of DESIGN section 5 has its consequence here; nothing is forgotten without a 204.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gateway.backoff import Backoff
+from telemetry.sink import Answer, AnswerKind
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from gateway.outbox import Outbox
+    from telemetry.clock import Clock
+    from telemetry.seal import SealTime
+    from telemetry.sink import Sink
+
+RETRY_AFTER_MAX_S = 600.0
+"""Longest wish of a store that is obeyed: ten minutes."""
+PAUSE_S = 60.0
+"""Shortest pause after 401 or 403: a person must act, hammering does not help."""
+HOLD_MS = 3_600_000
+"""How long a batch that the store calls too large is passed over: an hour."""
+RESEAL_MS = 600_000
+"""Shortest time between two new epochs: a store that answers 409 to everything must not be fed epochs."""
+DISK_WAIT_S = 10.0
+"""How long a disk that refuses is left alone."""
+IDLE_S = 1.0
+"""How long a quiet uplink waits before it looks again, if nobody wakes it."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class UplinkState:
+    """What the metrics tell of the store."""
+
+    is_up: bool = False
+    answers: dict[str, int] = field(default_factory=dict)
+    last_detail: str = ""
+    last_stored_ms: int | None = None
+
+
+class Uplink:
+    """Pushes an outbox into a sink until cancelled."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        sink: Sink,
+        clock: Clock,
+        chance: random.Random,
+        seal_time: Callable[[], SealTime],
+    ) -> None:
+        self._outbox = outbox
+        self._sink = sink
+        self._clock = clock
+        self._seal_time = seal_time
+        self._backoff = Backoff(chance)
+        self._wake = asyncio.Event()
+        self._newest_offered = outbox.newest
+        """Batches sealed later than this go first."""
+        self._conflicting: set[int] = set()
+        self._reseal_from_ms = clock.mono_ms()
+        self._held: dict[int, int] = {}
+        """Batches called too large → monotonic ms until which they are passed over."""
+        self.state = UplinkState()
+
+    def wake(self) -> None:
+        """Say that a batch was sealed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Push for ever; waits are bounded by IDLE_S, the backoff and RETRY_AFTER_MAX_S."""
+        while True:
+            self._wake.clear()
+            wait_s = await self.step()
+            if wait_s is None:
+                await asyncio.to_thread(self._outbox.flush)
+                wait_s = IDLE_S
+                await self._idle(wait_s)
+            elif wait_s > 0:
+                await asyncio.sleep(wait_s)
+
+    async def drain(self) -> None:
+        """Push until nothing is left or the store stops taking; for the end of a run."""
+        while await self.step() == 0:
+            pass
+        await asyncio.to_thread(self._outbox.flush)
+
+    async def _idle(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def step(self) -> float | None:
+        """Offer one batch. Gives the wait until the next (s), None when there is nothing to offer."""
+        index = await asyncio.to_thread(self._choose)
+        if index is None:
+            return await self._reseal()
+        batch = await asyncio.to_thread(self._outbox.batch, index)
+        if batch is None:
+            return 0.0
+        answer = await self._sink.write(batch)
+        try:
+            return await asyncio.to_thread(self._settle, index, answer)
+        except OSError as error:
+            logger.error("event=answer_not_kept index=%d error=%s", index, error.strerror)  # noqa: TRY400
+            return DISK_WAIT_S
+
+    def _choose(self) -> int | None:
+        now_ms = self._clock.mono_ms()
+        self._held = {index: until for index, until in self._held.items() if until > now_ms}
+        skip = self._conflicting | self._held.keys()
+        newest = self._outbox.newest
+        if newest > self._newest_offered:
+            self._newest_offered = newest
+            if newest not in skip and not self._outbox.is_done(newest):
+                return newest
+        return self._outbox.next_unsent(skip)
+
+    def _settle(self, index: int, answer: Answer) -> float:
+        state = self.state
+        state.answers[answer.kind] = state.answers.get(answer.kind, 0) + 1
+        if answer.kind is not AnswerKind.STORED:
+            self._tell(index, answer)
+        state.is_up = answer.kind not in {AnswerKind.UNAVAILABLE, AnswerKind.FORBIDDEN}
+        if answer.kind is AnswerKind.STORED:
+            self._outbox.ack(index)
+            state.last_stored_ms, state.last_detail = self._clock.wall_ms(), ""
+            self._backoff.reset()
+        elif answer.kind is AnswerKind.INVALID:
+            self._outbox.dead_letter(index, answer.detail)
+        elif answer.kind is AnswerKind.CONFLICT:
+            self._conflicting.add(index)
+        elif answer.kind is AnswerKind.TOO_LARGE:
+            self._held[index] = self._clock.mono_ms() + HOLD_MS
+        else:
+            return self._pause(answer)
+        return 0.0
+
+    def _pause(self, answer: Answer) -> float:
+        wait_s = self._backoff.wait_s(self._clock.mono_ms())
+        if answer.kind is AnswerKind.FORBIDDEN:
+            wait_s = max(wait_s, PAUSE_S)
+        if answer.retry_after_s is not None:
+            wait_s = max(wait_s, min(answer.retry_after_s, RETRY_AFTER_MAX_S))
+        return wait_s
+
+    def _tell(self, index: int, answer: Answer) -> None:
+        """Log what a person must know; the same words again are only counted."""
+        is_new = answer.detail != self.state.last_detail
+        self.state.last_detail = answer.detail
+        level = logging.WARNING if answer.kind is AnswerKind.UNAVAILABLE else logging.ERROR
+        if is_new:
+            logger.log(
+                level, "event=store_answer kind=%s index=%d detail=%s", answer.kind, index, answer.detail
+            )
+
+    async def _reseal(self) -> float | None:
+        """Seal anew what conflicts, once all else is offered: so what the store already had is not sealed twice."""
+        now_ms = self._clock.mono_ms()
+        if not self._conflicting or now_ms < self._reseal_from_ms:
+            return None
+        self._reseal_from_ms = now_ms + RESEAL_MS
+        indices = sorted(self._conflicting)
+        try:
+            done = await asyncio.to_thread(self._outbox.conflict, indices, self._seal_time())
+        except OSError as error:
+            logger.error("event=not_resealed error=%s", error.strerror)  # noqa: TRY400
+            return DISK_WAIT_S
+        self._conflicting.difference_update(indices)
+        return 0.0 if done else None
