@@ -19,6 +19,8 @@ READS_SERIAL = frozenset({"jaka_zu", "kuka_krc4_neuron"})
 PLC_PROFILE, METER_PROFILE, XARM_PROFILE = "inovance_h5u_cell", "schneider_pm5110", "ufactory_xarm6"
 FIRST_COMMISSION_DAY, LAST_COMMISSION_DAY = 8, 16
 """The period's first robots come 8 days after the telemetry begins; the last early enough to show its work."""
+PROMPT_WORKSHOPS = 2
+"""Workshops whose network never holds a batch back: two, so that a copy's original stands in another one."""
 SPECIAL_GATEWAYS = ("unenrolled", "broken_chain")
 LIVE_KINDS = ("live_identity", "live_plc", "live_conflict")
 _CONTRACTS = "HT2018"
@@ -124,13 +126,17 @@ def _enterprise(draft: _Draft, kind: str, providers: list[str]) -> Enterprise:
     return enterprise
 
 
-def _workshop(draft: _Draft, *, enrolled: bool = True, broken: bool = False, live: bool = False) -> Gateway:
+def _workshop(
+    draft: _Draft, *, enrolled: bool = True, broken: bool = False, live: bool = False, prompt: bool = False
+) -> Gateway:
     """Open a workshop: an enterprise that does not claim to be newly on cloud, with an edge gateway."""
     rng = draft.rng
     owner = replace(_enterprise(draft, "honest", ["none"]), provider="", cloud=False)
     draft.enterprises.append(owner)
     days = range(3, draft.spec.days - 1)
-    late_days = {day: rng.randint(2, 20) for day in days if rng.random() < 0.03} if not live else {}
+    late_days = (
+        {day: rng.randint(2, 20) for day in days if rng.random() < 0.03} if not (live or prompt) else {}
+    )
     off_days = {day: (rng.randint(0, 18), rng.randint(1, 4)) for day in days if rng.random() < 0.03}
     gateway = Gateway(
         gateway=draft.new_id("gw-"),
@@ -229,10 +235,14 @@ def _draw_robots(draft: _Draft) -> None:
     for _ in range(extra):
         ordinary.remove("honest")
     honest_first = sorted(ordinary, key=lambda kind: kind != "honest")
-    workshops = [_workshop(draft) for _ in range(max(2, len(ordinary) // spec.robots_a_gateway))]
+    count = max(PROMPT_WORKSHOPS, len(ordinary) // spec.robots_a_gateway)
+    workshops = [_workshop(draft, prompt=number < PROMPT_WORKSHOPS) for number in range(count)]
     places = {workshop.gateway: 0 for workshop in workshops}
     for number, kind in enumerate(live_kinds):
         _place(draft, kind, live[number % len(live)])
+    for workshop in workshops[:PROMPT_WORKSHOPS]:
+        _place_original(draft, workshop)
+        honest_first.remove("honest")
     for kind in honest_first:
         least = min(places.values())
         workshop = rng.choice([item for item in workshops if places[item.gateway] == least])
@@ -243,6 +253,13 @@ def _draw_robots(draft: _Draft) -> None:
             if number % spec.robots_a_gateway == 0:
                 workshop = _workshop(draft, enrolled=kind != "unenrolled", broken=kind == "broken_chain")
             _place(draft, kind, workshop)
+
+
+def _place_original(draft: _Draft, gateway: Gateway) -> None:
+    """Add an honest robot that tells its serial, on the first day: so that every city has something to copy."""
+    device = _device(draft, gateway, min(READS_SERIAL), FIRST_COMMISSION_DAY)
+    draft.devices.append(device)
+    draft.robots.append(_claim(draft, "honest", gateway, device, FIRST_COMMISSION_DAY))
 
 
 def _place(draft: _Draft, kind: str, gateway: Gateway) -> None:
@@ -275,15 +292,18 @@ def _one_day_show(draft: _Draft, gateway: Gateway, day: int) -> Device:
 
 
 def _originals(draft: _Draft, other: Gateway, profiles: frozenset[str] | None = None) -> list[Device]:
-    """List honest devices of other workshops that came early enough to be copied."""
+    """List honest devices that can be copied: early, and of workshops whose batches came in time.
+
+    Where the network held the original's days back, receive time would not tell it from its copy.
+    """
     honest = {claim.device for claim in draft.robots if claim.kind == "honest"}
-    live = {gateway.gateway for gateway in draft.gateways if gateway.live}
+    unfit = {gateway.gateway for gateway in draft.gateways if gateway.live or gateway.late_days}
     return [
         device
         for device in draft.devices
         if device.device in honest
         and device.gateway != other.gateway
-        and device.gateway not in live
+        and device.gateway not in unfit
         and device.from_day <= FIRST_COMMISSION_DAY + 3
         and (profiles is None or device.profile in profiles)
     ]

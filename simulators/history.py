@@ -20,7 +20,7 @@ from simulators.behaviour import DAY_MS, HOUR_MS, Totals, day_moments
 from simulators.usage import ProviderReport
 from simulators.voice import Voice
 from simulators.world import FIRST_DAY
-from telemetry.line import Row
+from telemetry.line import FieldValue, Row
 from telemetry.reading import Quality, RawValue, Reading, ReadingKind
 from telemetry.seal import GENESIS, Batch, ChainPlace, SealTime, next_place, seal_batch
 
@@ -113,7 +113,7 @@ class GatewayPast:
             rows += self._identity(device, begin_ms)
             life.fold = self._fold(device, begin_ms)
         _, voice, normalizer = _voiced(device.profile)
-        lag_ms = int(hashlib.sha256(device.device.encode()).hexdigest()[:3], 16) + 1
+        lag_ms = int(hashlib.sha256(device.behaviour.key.encode()).hexdigest()[:3], 16) + 1
         poll_ms = self.spec.poll_s * 1000
         for moment in day_moments(device.behaviour, day, start_ms, poll_ms, life.totals):
             if moment.at_ms < begin_ms:
@@ -218,7 +218,12 @@ def _seal_time(sealed_ms: int) -> SealTime:
 
 
 def _epoch_row(gateway: str, at_ms: int) -> Row:
-    fields = {"reason": "first", "previous": "", "previous_seq": 0, "previous_hash": GENESIS}
+    fields: dict[str, FieldValue] = {
+        "reason": "first",
+        "previous": "",
+        "previous_seq": 0,
+        "previous_hash": GENESIS,
+    }
     return Row("epoch", {"gateway": gateway}, fields, at_ms)
 
 

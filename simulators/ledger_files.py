@@ -95,7 +95,7 @@ def _robots(world: World) -> Iterator[tuple[object, ...]]:
     for item in world.robots:
         yield (
             item.robot, item.uscc, item.workshop, "", item.manufacturer, item.model, item.serial, "articulated", 6,
-            _date(item.commissioned_day), "new", item.contract, f"FP-{item.serial[-6:]}",
+            _date(item.commissioned_day), "new", item.contract, f"FP-{item.robot[2:]}",
         )  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def _invoices(world: World) -> Iterator[tuple[object, ...]]:
             issued = _date(item.commissioned_day - rng.randint(3, 40))
             seller = item.manufacturer
             yield (
-                f"FP-{item.serial[-6:]}", 1, item.uscc, seller, item.manufacturer, item.model, item.serial, issued
+                f"FP-{item.robot[2:]}", 1, item.uscc, seller, item.manufacturer, item.model, item.serial, issued
             )  # fmt: skip
 
 

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import multiprocessing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from simulators.build import build_world
 from simulators.history import GatewayPast, ProviderPast, day_start_ms, private_key
-from telemetry.seal import ChainPlace, write_public_key
+from telemetry.seal import write_public_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
 
-    from store.embedded import EmbeddedStore
-
     from simulators.world import World, WorldSpec
-    from telemetry.seal import Batch
+    from store.embedded import EmbeddedStore
+    from telemetry.seal import Batch, ChainPlace
 
 WORKERS = 2
 DAY_TIMEOUT_S = 120.0
 """A worker makes a day of a city in half a second; one that needs this long is dead."""
+STOP_TIMEOUT_S = 10.0
+FOREVER_MS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,6 @@ class Past:
     rows: int
     refused: int
     places: dict[str, ChainPlace]
-    accepted: dict[str, int]
 
 
 def enrol_all(store: EmbeddedStore, world: World) -> dict[str, str]:
@@ -50,71 +50,113 @@ def enrol_all(store: EmbeddedStore, world: World) -> dict[str, str]:
     }
 
 
+class Maker(Protocol):
+    """Makes the days of some gateways, one after the other."""
+
+    def next_day(self) -> list[tuple[Batch, int]]:
+        """Give the next day's batches with the time of their receipt."""
+        ...
+
+    def ends(self) -> dict[str, ChainPlace]:
+        """Give, after the last day, where each gateway's chain goes on."""
+        ...
+
+
 def fill_store(store: EmbeddedStore, world: World, progress: Callable[[int, int], None]) -> Past:
-    """Write a world's whole history into the store; `progress(day, rows)` is called as days are done."""
+    """Write a world's whole history into the store, made by worker processes; `progress(day, rows)` tells how far."""
+    makers = [_Worker(world.spec, part) for part in range(WORKERS)]
+    try:
+        return fill_from(makers, store, world.spec.days, progress)
+    finally:
+        for maker in makers:
+            maker.close()
+
+
+def fill_from(
+    makers: Sequence[Maker], store: EmbeddedStore, days: int, progress: Callable[[int, int], None]
+) -> Past:
+    """Write days into the store in the order in which they were received, whoever made them."""
     batches = rows = refused = 0
     waiting: list[tuple[Batch, int]] = []
-    makers = _start_makers(world.spec)
-    try:
-        for day in range(world.spec.days):
-            for connection in makers:
-                waiting += _receive(connection)
-            waiting.sort(key=lambda item: (item[1], item[0].seal.gateway))
-            until_ms = day_start_ms(day + 2) if day < world.spec.days - 1 else waiting[-1][1] + 1
-            due = [item for item in waiting if item[1] < until_ms]
-            waiting = waiting[len(due) :]
-            answers = store.write_many(due)
-            stored = [item for item, answer in zip(due, answers, strict=True) if answer.kind == "stored"]
-            batches += len(stored)
-            rows += sum(batch.seal.count for batch, _ in stored)
-            refused += len(due) - len(stored)
-            progress(day + 1, rows)
-        ends = [_receive(connection) for connection in makers]
-    finally:
-        for connection in makers:
-            connection.close()
-    places = {gateway: place for end in ends for gateway, (place, _) in end.items()}
-    accepted = {gateway: count for end in ends for gateway, (_, count) in end.items()}
-    return Past(batches, rows, refused, places, accepted)
+    for day in range(days):
+        for maker in makers:
+            waiting += maker.next_day()
+        waiting.sort(key=lambda item: (item[1], item[0].seal.gateway))
+        until_ms = day_start_ms(day + 2) if day < days - 1 else FOREVER_MS
+        due = [item for item in waiting if item[1] < until_ms]
+        waiting = waiting[len(due) :]
+        answers = store.write_many(due)
+        stored = [item for item, answer in zip(due, answers, strict=True) if answer.kind == "stored"]
+        batches += len(stored)
+        rows += sum(batch.seal.count for batch, _ in stored)
+        refused += len(due) - len(stored)
+        progress(day + 1, rows)
+    places = {gateway: place for maker in makers for gateway, place in maker.ends().items()}
+    return Past(batches, rows, refused, places)
 
 
-def _start_makers(spec: WorldSpec) -> list[Connection]:
-    context = multiprocessing.get_context("spawn")
-    connections = []
-    for part in range(WORKERS):
-        ours, theirs = context.Pipe(duplex=False)
-        context.Process(target=_make_part, args=(spec, part, theirs), daemon=True).start()
+class LocalMaker:
+    """Makes the days of every gateway in this process; for worlds that are no function of their specification alone."""
+
+    def __init__(self, world: World) -> None:
+        self._pasts = list(_pasts(world, range(len(world.gateways))))
+        self._day = -1
+
+    def next_day(self) -> list[tuple[Batch, int]]:
+        """Give the next day's batches with the time of their receipt."""
+        self._day += 1
+        made = [past.day_batch(self._day) for past in self._pasts]
+        return [item for item in made if item is not None]
+
+    def ends(self) -> dict[str, ChainPlace]:
+        """Give where each gateway's chain goes on."""
+        return {past.gateway.gateway: past.place for past in self._pasts}
+
+
+class _Worker:
+    """A process that makes one share of the gateways' days; the pipe's buffer bounds how far it runs ahead."""
+
+    def __init__(self, spec: WorldSpec, part: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe(duplex=False)
+        self._process = context.Process(target=_make_part, args=(spec, part, theirs), daemon=True)
+        self._process.start()
         theirs.close()
-        connections.append(ours)
-    return connections
 
+    def next_day(self) -> list[tuple[Batch, int]]:
+        made: list[tuple[Batch, int]] = self._receive()
+        return made
 
-def _receive(connection: Connection) -> Any:
-    """Take a worker's next message: a day's batches, or at the end where its chains stand."""
-    if not connection.poll(DAY_TIMEOUT_S):
-        raise TimeoutError(f"no day of history within {DAY_TIMEOUT_S} s")
-    return connection.recv()
+    def ends(self) -> dict[str, ChainPlace]:
+        places: dict[str, ChainPlace] = self._receive()
+        return places
+
+    def _receive(self) -> Any:
+        if not self._connection.poll(DAY_TIMEOUT_S):
+            raise TimeoutError(f"no day of history within {DAY_TIMEOUT_S} s")
+        return self._connection.recv()
+
+    def close(self) -> None:
+        """End the process, done or not."""
+        self._connection.close()
+        self._process.terminate()
+        self._process.join(STOP_TIMEOUT_S)
+        self._process.close()
 
 
 def _make_part(spec: WorldSpec, part: int, connection: Connection) -> None:
-    """Make every day of one share of the gateways; the pipe's own buffer is the bound on running ahead."""
-    pasts = list(_pasts(build_world(spec), part))
+    world = build_world(spec)
+    pasts = list(_pasts(world, range(part, len(world.gateways), WORKERS)))
     for day in range(spec.days):
         made = [past.day_batch(day) for past in pasts]
         connection.send([item for item in made if item is not None])
-    connection.send(
-        {
-            past.gateway.gateway: (past.place, past.accepted if isinstance(past, GatewayPast) else 0)
-            for past in pasts
-        }
-    )
+    connection.send({past.gateway.gateway: past.place for past in pasts})
     connection.close()
 
 
-def _pasts(world: World, part: int) -> Iterator[GatewayPast | ProviderPast]:
-    for number, gateway in enumerate(world.gateways):
-        if number % WORKERS != part:
-            continue
+def _pasts(world: World, numbers: range) -> Iterator[GatewayPast | ProviderPast]:
+    for number in numbers:
+        gateway = world.gateways[number]
         if gateway.kind == "provider":
             yield ProviderPast.begin(gateway, world.enterprises, world.spec)
         else:

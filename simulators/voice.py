@@ -8,14 +8,13 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING
 
-from telemetry.metrics import METRICS, MetricKind
 from telemetry.reading import MachineState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulators.behaviour import Moment
-    from telemetry.profile import Point, Profile
+    from telemetry.profile import Profile
     from telemetry.reading import RawValue
 
 COMBINATIONS_MAX = 20_000
@@ -32,17 +31,24 @@ class Voice:
 
     def __init__(self, profile: Profile) -> None:
         self._templates = {state: _template(profile, state) for state in MachineState}
-        self._metrics = [
-            (name, _QUANTITIES[point.metric], point)
-            for name, point in profile.points.items()
-            if point.metric is not None
+        groups: dict[tuple[str, int, int, bool], list[str]] = {}
+        for name, point in profile.points.items():
+            if point.metric is not None:
+                floats = point.type in {"float32", "float64"}
+                groups.setdefault((point.metric, point.divide, point.multiply, floats), []).append(name)
+        self._groups = [
+            (_QUANTITIES[metric], divide, multiply, floats, names)
+            for (metric, divide, multiply, floats), names in groups.items()
         ]
 
     def say(self, moment: Moment) -> dict[str, RawValue]:
         """Give point → raw value at a moment: states, counters and gauges; identity points are not said here."""
         values = dict(self._templates[moment.state])
-        for name, quantity, point in self._metrics:
-            values[name] = _raw(point, quantity(moment))
+        for quantity, divide, multiply, floats, names in self._groups:
+            amount = quantity(moment)
+            raw = amount * divide / multiply if floats else amount * divide // multiply
+            for name in names:
+                values[name] = raw
         return values
 
 
@@ -100,18 +106,3 @@ _QUANTITIES: dict[str, Callable[[Moment], int]] = {
     "cycle_time_ms": lambda moment: 20_000 + moment.current_ma,
 }
 """A metric's quantity at a moment, in its own unit."""
-
-
-def _raw(point: Point, quantity: int) -> RawValue:
-    if point.type in {"float32", "float64"}:
-        return quantity * point.divide / point.multiply
-    return quantity * point.divide // point.multiply
-
-
-def counters_of(profile: Profile) -> list[str]:
-    """Name the points of a profile that count."""
-    return [
-        name
-        for name, point in profile.points.items()
-        if point.metric is not None and METRICS[point.metric].kind is MetricKind.COUNTER
-    ]

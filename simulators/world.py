@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003 - the dataclasses' annotations are read at run time by tests
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Literal
 
 FIRST_DAY = date(2017, 12, 24)
 PERIOD_START = date(2018, 1, 1)
@@ -110,7 +111,7 @@ class Gateway:
     """An edge gateway (or a provider's reporter) and how its chain behaves."""
 
     gateway: str
-    kind: str
+    kind: Literal["edge", "provider"]
     uscc: str
     workshop: str
     from_day: int = 0

@@ -1,0 +1,192 @@
+"""A small plant of real processes: devices on real sockets, a gateway, a watched wire, and a store."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import AsyncExitStack
+from pathlib import Path  # noqa: TC003 - pytest reads the annotations
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from drivers.profiles import load_profile
+from simulators.modbus_device import ModbusDeviceServer
+from simulators.processes import CommandProcess, ask, until_answers
+from simulators.proxy import Proxy
+from store.embedded import EmbeddedStore
+from telemetry.clock import Clock
+from telemetry.metrics import COUNTERS
+from telemetry.seal import write_public_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+GATEWAY = "gw-plant"
+POLL_INTERVAL_MS = 100
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+class Plant:
+    """Some xArm robots whose counters the test moves; gateway → proxy → store."""
+
+    def __init__(self, folder: Path, robots: int = 4) -> None:
+        self.folder = folder
+        self.profile = load_profile("ufactory_xarm6").profile
+        self.counts = {f"robot-{number}": 1000 * number for number in range(1, robots + 1)}
+        self.servers: dict[str, ModbusDeviceServer] = {}
+        self.store_port, self.metrics_port = free_port(), free_port()
+        self._stack = AsyncExitStack()
+        self.store = CommandProcess(
+            ("store", "serve", str(folder / "store"), "--port", str(self.store_port)), folder / "store.log"
+        )
+        self.gateway = CommandProcess(
+            ("gateway", "run", str(folder / "site.yaml"), "--assume-synced"), folder / "gateway.log"
+        )
+        self.proxy = Proxy(self.store_port, answer_delay_s=0.15)
+
+    async def __aenter__(self) -> Self:
+        key = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
+        store = EmbeddedStore.open(
+            self.folder / "store", Clock(lambda: 1_500_000_000_000, lambda: 0, "setup")
+        )
+        token = store.enrol(
+            GATEWAY, write_public_key(key.public_key()), kind="edge", from_ms=0, at_ms=1_500_000_000_000
+        )
+        store.close()
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        for name, content in (("gateway.key", pem), ("token", token.encode())):
+            (self.folder / name).touch(mode=0o600)
+            (self.folder / name).write_bytes(content)
+        await self._stack.enter_async_context(self.proxy)
+        for device in self.counts:
+            server = ModbusDeviceServer(self.profile)
+            self.servers[device] = await self._stack.enter_async_context(server)
+        self.tell()
+        (self.folder / "site.yaml").write_text(json.dumps(self.site()))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.gateway.kill()
+        await self.store.kill()
+        await self._stack.aclose()
+
+    def site(self) -> dict[str, Any]:
+        return {
+            "gateway": GATEWAY,
+            "enterprise": {"uscc": "91330302MA285TN44Q", "name": "plant"},
+            "window_s": 1,
+            "state_dir": str(self.folder / "state"),
+            "key_file": str(self.folder / "gateway.key"),
+            "store": {
+                "url": f"http://127.0.0.1:{self.proxy.port}",
+                "token_file": str(self.folder / "token"),
+                "timeout_s": 3,
+            },
+            "endpoints": [
+                {
+                    "url": server.url,
+                    "devices": [
+                        {
+                            "device": device,
+                            "profile": "ufactory_xarm6",
+                            "poll_interval_ms": POLL_INTERVAL_MS,
+                            "declared": {"serial": f"XI{device[-1]}"},
+                        }
+                    ],
+                }
+                for device, server in self.servers.items()
+            ],
+            "metrics": {"port": self.metrics_port},
+        }
+
+    def tell(self, *, running: bool = True) -> None:
+        """Put the counts where the gateway finds them."""
+        for device, server in self.servers.items():
+            server.set("joint_1_enabled", value=True)
+            server.set("robot_state", 1 if running else 2)
+            server.set("counter", self.counts[device])
+
+    def produce(self) -> None:
+        """Let every robot finish a cycle."""
+        for device in self.counts:
+            self.counts[device] += 1
+        self.tell()
+
+    async def start_store(self) -> None:
+        await self.store.start()
+        await until_answers(f"http://127.0.0.1:{self.store_port}/health", self.store)
+
+    async def start_gateway(self) -> None:
+        await self.gateway.start()
+        await until_answers(f"http://127.0.0.1:{self.metrics_port}/metrics", self.gateway)
+
+    async def metric(self, name: str) -> dict[str, int]:
+        """Read one metric of the gateway: label value → number."""
+        text = await ask(f"http://127.0.0.1:{self.metrics_port}/metrics") or ""
+        found = {}
+        for line in text.splitlines():
+            head, _, value = line.rpartition(" ")
+            if head.partition("{")[0] == name:
+                found[head.partition('"')[2].rstrip('"}')] = int(float(value))
+        return found
+
+    def account(self) -> Account:
+        """Read the whole store back, as anybody can."""
+        store = EmbeddedStore.open(
+            self.folder / "store", Clock(lambda: 1_500_000_000_000, lambda: 0, "read"), read_only=False
+        )
+        try:
+            store.apply()
+            return Account.read(store)
+        finally:
+            store.close()
+
+
+class Account:
+    """What the store knows: readings, losses, counter increases with unheard steps, and each batch's place."""
+
+    def __init__(self) -> None:
+        self.readings = self.lost = self.accepted = 0
+        self.increase: dict[str, int] = {}
+        self.places: list[tuple[str, int]] = []
+
+    @classmethod
+    def read(cls, store: EmbeddedStore) -> Account:
+        account = cls()
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for name in ("machine", "loss", "heartbeat", "batch"):
+            rows[name] = [row for day in store.days(name) for row in store.scan(day, name).to_pylist()]
+        last: dict[tuple[str, str], int] = {}
+        for row in sorted(rows["machine"], key=lambda item: (item["time_ms"], item["leaf"])):
+            account.readings += row["readings"]
+            if row["late"]:
+                continue
+            for counter in COUNTERS:
+                if row.get(f"{counter}_raw") is None:
+                    continue
+                before = last.get((row["device"], counter), row[f"{counter}_from"])
+                step = row[f"{counter}_inc"] + max(0, row[f"{counter}_from"] - before)
+                account.increase[row["device"]] = account.increase.get(row["device"], 0) + step
+                last[row["device"], counter] = row[f"{counter}_raw"]
+        account.lost = sum(row["readings"] for row in rows["loss"])
+        account.accepted = max((row["accepted_total"] for row in rows["heartbeat"]), default=0)
+        account.places = [(row["epoch"], row["seq"]) for row in rows["batch"]]
+        return account
+
+
+@pytest.fixture
+def make_plant(tmp_path: Path) -> Callable[[], Plant]:
+    return lambda: Plant(tmp_path)
