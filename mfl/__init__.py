@@ -1,0 +1,1 @@
+"""The command line: one table of verbs, each loaded on use. Imported by nothing of ours."""

@@ -1,0 +1,34 @@
+"""Which files and columns has a ledger? The page made from the declared columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from census.columns import FILES
+from mfl.reference.tables import code, table
+
+if TYPE_CHECKING:
+    from census.columns import LedgerFile
+
+SOURCE = "census/columns.py"
+
+
+def page() -> str:
+    """Write the page."""
+    sections = "\n\n".join(_section(name, file) for name, file in FILES.items())
+    return f"""# Ledger · 台账
+
+A folder of CSV files, UTF-8, with a header line; what is claimed, and the papers it rests on. Dates are written
+`2018-01-05`; an empty cell means open or unknown. A row that cannot be read is reported with its file, line and column,
+and the rest counts. A file may be missing.
+
+{sections}
+"""
+
+
+def _section(name: str, file: LedgerFile) -> str:
+    rows = [(code(column.name), "yes" if column.required else "") for column in file.columns]
+    unique = (
+        f"\n\nOne row for each {', '.join(code(column) for column in file.unique)}." if file.unique else ""
+    )
+    return f"## {name}.csv\n\n" + table(("column", "required"), rows) + unique
