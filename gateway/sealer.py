@@ -66,8 +66,8 @@ class Sealer:
 
     @property
     def is_pending(self) -> bool:
-        """Whether rows wait for a disk that refuses."""
-        return self._pending is not None
+        """Whether rows wait for a disk that refused them; a seal under way is none of that."""
+        return self._pending is not None and bool(self._complaint)
 
     def seal_time(self) -> SealTime:
         """Tell now by both clocks."""

@@ -41,7 +41,7 @@ class Segment:
         """Tell whether this file makes another one needless."""
         if (self.first, self.last) == (other.first, other.last):
             return self.is_compacted and not other.is_compacted
-        return False
+        return self.first <= other.first and other.last <= self.last
 
 
 def day_date(day: int) -> date:

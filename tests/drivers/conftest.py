@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import shutil
-import socket
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -21,8 +16,7 @@ from telemetry.errors import Disconnected
 from telemetry.profile import Profile, parse_profile, profile_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from drivers.driver import Driver
     from telemetry.reading import Reading
@@ -133,34 +127,3 @@ def listen(
             return await hear(driver, count, until, overruns=overruns)  # type: ignore[misc, no-any-return]
 
     return run
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """Start a real Mosquitto on a free loopback port and give its URL; further calls start it again on that port."""
-    binary = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    if binary is None:
-        pytest.skip("no mosquitto binary: install the Debian package to run this test")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    config = tmp_path / "mosquitto.conf"
-    running: list[subprocess.Popen[bytes]] = []
-
-    def start(further: str = "allow_anonymous true") -> str:
-        for process in running:
-            process.kill()
-            process.wait(PATIENCE_S)
-        config.write_text(f"listener {port} 127.0.0.1\n{further}\n")
-        running[:] = [subprocess.Popen([binary, "-c", str(config)], stderr=subprocess.DEVNULL)]
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                return f"mqtt://127.0.0.1:{port}"
-            os.sched_yield()
-        raise AssertionError("mosquitto does not listen")
-
-    yield start
-    for process in running:
-        process.kill()
-        process.wait(PATIENCE_S)

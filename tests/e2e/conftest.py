@@ -13,12 +13,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from drivers.profiles import load_profile
+from simulators.behaviour import Moment
 from simulators.modbus_device import ModbusDeviceServer
+from simulators.mqtt_device import MqttDevice
 from simulators.processes import CommandProcess, ask, until_answers
 from simulators.proxy import Proxy
+from simulators.voice import Voice
 from store.embedded import EmbeddedStore
 from telemetry.clock import Clock
 from telemetry.metrics import COUNTERS
+from telemetry.reading import MachineState
 from telemetry.seal import write_public_key
 
 if TYPE_CHECKING:
@@ -37,8 +41,11 @@ def free_port() -> int:
 class Plant:
     """Some xArm robots whose counters the test moves; gateway → proxy → store."""
 
-    def __init__(self, folder: Path, robots: int = 4) -> None:
+    def __init__(self, folder: Path, broker_url: str = "", robots: int = 4) -> None:
         self.folder = folder
+        self.broker_url = broker_url
+        self.arm = load_profile("kuka_krc4_neuron").profile
+        self.mqtt: dict[str, MqttDevice] = {}
         self.profile = load_profile("ufactory_xarm6").profile
         self.counts = {f"robot-{number}": 1000 * number for number in range(1, robots + 1)}
         self.servers: dict[str, ModbusDeviceServer] = {}
@@ -69,6 +76,10 @@ class Plant:
         for device in self.counts:
             server = ModbusDeviceServer(self.profile)
             self.servers[device] = await self._stack.enter_async_context(server)
+        if self.broker_url:
+            self.counts["robot-m"] = 500
+            arm = MqttDevice(self.arm, self.broker_url, "robot-m")
+            self.mqtt["robot-m"] = await self._stack.enter_async_context(arm)
         self.tell()
         (self.folder / "site.yaml").write_text(json.dumps(self.site()))
         return self
@@ -96,21 +107,33 @@ class Plant:
                 "timeout_s": 3,
             },
             "endpoints": [
-                {
-                    "url": server.url,
-                    "devices": [
-                        {
-                            "device": device,
-                            "profile": "ufactory_xarm6",
-                            "poll_interval_ms": POLL_INTERVAL_MS,
-                            "declared": {"serial": f"XI{device[-1]}"},
-                        }
-                    ],
-                }
-                for device, server in self.servers.items()
+                *self._pushed(),
+                *(
+                    {
+                        "url": server.url,
+                        "devices": [
+                            {
+                                "device": device,
+                                "profile": "ufactory_xarm6",
+                                "poll_interval_ms": POLL_INTERVAL_MS,
+                                "declared": {"serial": f"XI{device[-1]}"},
+                            }
+                        ],
+                    }
+                    for device, server in self.servers.items()
+                ),
             ],
             "metrics": {"port": self.metrics_port},
         }
+
+    def _pushed(self) -> list[dict[str, Any]]:
+        devices = [{"device": name, "profile": "kuka_krc4_neuron"} for name in self.mqtt]
+        return [{"url": self.broker_url, "client_id": GATEWAY, "devices": devices}] if devices else []
+
+    async def publish(self, at_ms: int) -> None:
+        """Let every publishing robot say its count once; returns when the broker has it."""
+        for device in self.mqtt.values():
+            await device.publish(at_ms)
 
     def tell(self, *, running: bool = True) -> None:
         """Put the counts where the gateway finds them."""
@@ -118,6 +141,13 @@ class Plant:
             server.set("joint_1_enabled", value=True)
             server.set("robot_state", 1 if running else 2)
             server.set("counter", self.counts[device])
+        state = MachineState.RUNNING if running else MachineState.READY
+        for device, publisher in self.mqtt.items():
+            moment = Moment(
+                at_ms=0, state=state, cycles=self.counts[device], energy_wh=0, on_s=0, run_s=0, current_ma=900
+            )
+            for point, value in Voice(self.arm).say(moment).items():
+                publisher.set(point, value)
 
     def produce(self) -> None:
         """Let every robot finish a cycle."""
@@ -188,5 +218,5 @@ class Account:
 
 
 @pytest.fixture
-def make_plant(tmp_path: Path) -> Callable[[], Plant]:
-    return lambda: Plant(tmp_path)
+def make_plant(tmp_path: Path) -> Callable[..., Plant]:
+    return lambda broker_url="": Plant(tmp_path, broker_url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,7 @@ async def produce(plant: Any) -> None:
     """Let the robots work until cancelled."""
     while True:
         plant.produce()
+        await plant.publish(time.time_ns() // 1_000_000)
         await asyncio.sleep(PRODUCE_EVERY_S)
 
 
@@ -40,6 +42,7 @@ async def until_all_heard(plant: Any, more: int) -> None:
     before = await plant.metric(name)
     async with asyncio.timeout(WAIT_S):
         while True:
+            await plant.publish(time.time_ns() // 1_000_000)
             now = await plant.metric(name)
             if all(now.get(device, 0) >= before.get(device, 0) + more for device in plant.counts):
                 return
@@ -65,9 +68,11 @@ async def storm(plant: Any, rng: random.Random) -> dict[str, int]:
 
 @pytest.mark.kill
 @pytest.mark.wall
-def test_kills_change_no_figure(make_plant: Callable[[], Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_kills_change_no_figure(
+    make_plant: Callable[[str], Any], mosquitto: Callable[[], str], capsys: pytest.CaptureFixture[str]
+) -> None:
     async def run() -> None:
-        async with make_plant() as plant:
+        async with make_plant(mosquitto()) as plant:
             await plant.start_store()
             await plant.start_gateway()
             await until_all_heard(plant, 2)
@@ -75,6 +80,7 @@ def test_kills_change_no_figure(make_plant: Callable[[], Any], capsys: pytest.Ca
             working = asyncio.ensure_future(produce(plant))
             hit = await storm(plant, random.Random(SEED))
             working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
             await until_all_heard(plant, 3)
             grown = {device: count - before[device] for device, count in plant.counts.items()}
             assert await plant.gateway.stop() == 0
@@ -98,9 +104,11 @@ def test_kills_change_no_figure(make_plant: Callable[[], Any], capsys: pytest.Ca
 
 
 @pytest.mark.wall
-def test_a_quiet_run_ends_with_everything_stored(make_plant: Callable[[], Any]) -> None:
+def test_a_quiet_run_ends_with_everything_stored(
+    make_plant: Callable[[str], Any], mosquitto: Callable[[], str]
+) -> None:
     async def run() -> None:
-        async with make_plant() as plant:
+        async with make_plant(mosquitto()) as plant:
             await plant.start_store()
             await plant.start_gateway()
             await until_all_heard(plant, 2)
