@@ -17,13 +17,13 @@ from simulators.behaviour import Moment
 from simulators.modbus_device import ModbusDeviceServer
 from simulators.mqtt_device import MqttDevice
 from simulators.processes import CommandProcess, ask, until_answers
-from simulators.proxy import Proxy
 from simulators.voice import Voice
 from store.embedded import EmbeddedStore
 from telemetry.clock import Clock
 from telemetry.metrics import COUNTERS
 from telemetry.reading import MachineState
 from telemetry.seal import write_public_key
+from tests.e2e.proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

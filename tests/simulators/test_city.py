@@ -48,9 +48,11 @@ def test_every_verdict_is_as_the_truth_expects(seed: int, tmp_path: Path) -> Non
     assert [text for text in found.surprises if not any(kind in text for kind in LIVE_KINDS)] == []
 
 
-def test_the_same_city_gives_the_same_figures_and_root(tmp_path: Path) -> None:
+def test_the_same_city_gives_the_same_figures(tmp_path: Path) -> None:
     world = build_world(small_spec(SEEDS[0]))
     first, second = judge(world, tmp_path / "a"), judge(world, tmp_path / "b")
+    # The roots differ: a log begins with enrolments, and a token is drawn anew for each.
+    assert first.pop("root_hash") != second.pop("root_hash")
     assert first == second
 
 
