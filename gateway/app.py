@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from telemetry.clock import Clock
     from telemetry.sink import Sink
 
-GRACE_MAX_MS = 2000
-"""Longest wait after a window's end for answers under way."""
+GRACE_POLLS = 2
+"""Poll intervals to wait after a window's end: until then the next good reading may still tell its last state (DESIGN section 4)."""
 TICK_S = 0.5
 """How often the clock, the disk and the windows are looked at."""
 DRAIN_S = 5.0
@@ -78,7 +78,8 @@ class Gateway:
         self._ballast = ballast
         self._shelf = ProfileShelf(site.state_dir / "profiles")
         self._stop = asyncio.Event()
-        self._grace_ms = min(GRACE_MAX_MS, max(spec.poll_interval_ms for spec in site.devices()))
+        slowest_ms = max(spec.poll_interval_ms for spec in site.devices())
+        self._grace_ms = min(GRACE_POLLS * slowest_ms, site.window_ms)
 
     def _on_sealed(self) -> None:
         if self.uplink is not None:

@@ -159,6 +159,12 @@ class SiteChecker:
                 "a device may not be called as the gateway is",
                 "that name stands for losses of the gateway itself",
             )
+        if device.poll_interval_ms > self._file.window_s * 1000:
+            self._add(
+                [*location, "poll_interval_ms"],
+                f"is longer than the window of {self._file.window_s} s: some windows would hear nothing",
+                "poll more often, or choose a longer window_s",
+            )
         self._check_declared(location, device)
         self._check_profile([*location, "profile"], device.profile, urlsplit(endpoint.url).scheme)
 

@@ -91,6 +91,7 @@ class WindowFold:
         self._last_good_ms: int | None = None
         self._last_state = MachineState.UNKNOWN
         self._boot_clock: int | None = None
+        self._booted = False
         self._late: dict[int, _Late] = {}
         self._open(run_start_ms)
 
@@ -158,28 +159,27 @@ class WindowFold:
 
     def _fold(self, sample: Sample, at_ms: int) -> None:
         state = sample.state
-        if state is not MachineState.UNKNOWN and self._last_state is not MachineState.UNKNOWN:
-            if state is not self._last_state:
-                self._changes += 1
-                self._starts += state is MachineState.RUNNING
-        elif state is MachineState.RUNNING and self._last_good_ms is None:
-            self._starts += 1
-        booted = self._saw_boot(sample.boot_clock)
+        if MachineState.UNKNOWN not in {state, self._last_state} and state is not self._last_state:
+            self._changes += 1
+            self._starts += state is MachineState.RUNNING
+        self._watch_boot(sample.boot_clock)
         if sample.counters:
-            steps = step_counters(self._tracks, sample.counters, at_ms, booted=booted)
+            steps = step_counters(self._tracks, sample.counters, at_ms, booted=self._booted)
+            self._booted = False
             for name, step in steps.items():
                 self._fold_step(name, step, sample.counters[name])
         for name, value in sample.gauges.items():
             self._fold_gauge(name, value)
         self._last_good_ms, self._last_state = at_ms, state
 
-    def _saw_boot(self, boot_clock: int | None) -> bool:
+    def _watch_boot(self, boot_clock: int | None) -> None:
+        """Note a restart of the device; the evidence waits until counters are heard again."""
         if boot_clock is None:
-            return False
-        booted = self._boot_clock is not None and boot_clock < self._boot_clock
+            return
+        if self._boot_clock is not None and boot_clock < self._boot_clock:
+            self._boots += 1
+            self._booted = True
         self._boot_clock = boot_clock
-        self._boots += booted
-        return booted
 
     def _fold_step(self, name: str, step: Step, value: int) -> None:
         total = self._counters.get(name)

@@ -101,6 +101,7 @@ MISTAKES = [
     ("unit: 2", "unit: 0", 15, 15, "greater than or equal to 1"),
     ("unit: 2", "profile: ./test_arm.yaml", 15, 9, "is given twice"),
     ("unit: 2", "poll_interval_ms: '5'", 15, 27, "integer"),
+    ("unit: 2", "poll_interval_ms: 60001", 15, 27, "longer than the window of 60 s"),
     ("cell: A", "cel: A", 11, 9, "did you mean 'cell'"),
     ("declared: {serial: S1}", "declared: {serail: S1}", 12, 28, "did you mean 'serial'"),
     ("declared: {serial: S1}", "declared: {axes: six}", 12, 26, "must be a number"),
