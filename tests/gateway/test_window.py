@@ -255,7 +255,10 @@ def test_a_device_that_restarts_declares_its_reset() -> None:
 
 def test_a_restart_heard_without_its_counters_still_declares_their_reset() -> None:
     one = fold()
-    add(one, [at(0, boot=5_000, cycles=900), at(10, boot=3), at(20, boot=13, cycles=2), at(30, boot=23, cycles=1)])
+    add(
+        one,
+        [at(0, boot=5_000, cycles=900), at(10, boot=3), at(20, boot=13, cycles=2), at(30, boot=23, cycles=1)],
+    )
     (row,) = one.close_until(60_000)
     assert picked(row, "boots cycles_inc cycles_resets cycles_odd") == {
         "boots": 1,
