@@ -180,7 +180,11 @@ def _problems(
     error: ValidationError, model: type[BaseModel], root: Node, text: str, file: str
 ) -> list[Problem]:
     problems = []
-    for item in error.errors(include_url=False):
+    items = error.errors(include_url=False)
+    places = {item["loc"] for item in items}
+    for item in items:
+        if item["type"] == "too_short" and any(_is_inside(place, item["loc"]) for place in places):
+            continue  # pydantic counts only the items that passed; their own problems are told
         location = _without_labels(root, item["loc"])
         about_key = item["type"] == "extra_forbidden" or item["loc"][-1:] == ("[key]",)
         node = locate(root, location, prefer_key=about_key)
@@ -189,6 +193,10 @@ def _problems(
         message, hint = _words(item, location, model)  # type: ignore[arg-type]
         problems.append(Problem(file, line, column, key, message, hint, source_line(text, line)))
     return problems
+
+
+def _is_inside(place: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+    return len(place) > len(outer) and place[: len(outer)] == outer
 
 
 def _without_labels(root: Node, parts: tuple[int | str, ...]) -> list[int | str]:

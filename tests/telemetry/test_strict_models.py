@@ -33,8 +33,13 @@ class Device(Model):
         return self
 
 
+class Line(Model):
+    devices: tuple[Device, ...] = Field(min_length=1)
+
+
 class Site(Model):
     gateway: str
+    lines: tuple[Line, ...] = ()
     devices: tuple[Device, ...] = ()
     named: dict[Annotated[str, Field(pattern=r"^[a-z\[]+$")], Device] = Field(default_factory=dict)
 
@@ -43,6 +48,14 @@ def problems(text: str) -> list[Problem]:
     with pytest.raises(ConfigError) as caught:
         decode_yaml(Site, text, "site.yaml")
     return caught.value.problems
+
+
+def test_one_mistake_is_one_message_however_deep_it_stands() -> None:
+    """Pydantic also calls a list too short when its items fail; that is no second mistake of the operator's."""
+    (problem,) = problems("gateway: g\nlines:\n  - devices:\n      - {device: a, unti: 2}\n")
+    assert (problem.line, problem.column, problem.key) == (4, 21, "lines[0].devices[0].unti")
+    (problem,) = problems("gateway: g\nlines:\n  - devices: []\n")
+    assert (problem.line, problem.key) == (3, "lines[0].devices")
 
 
 def test_a_good_file_is_read() -> None:
