@@ -1,4 +1,4 @@
-"""Which real servers do several test folders use? Mosquitto, from Debian."""
+"""What do all tests share? Hypothesis without chance in CI, and Mosquitto from Debian."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PATIENCE_S = 20.0
+
+# The same examples in every run, so that a red run says something about the change; --all looks further each time.
+settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("searching", deadline=None, print_blob=True)
+settings.load_profile("searching" if os.environ.get("MFL_ALL") else "repeatable")
 
 
 @pytest.fixture

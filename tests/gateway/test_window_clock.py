@@ -192,14 +192,17 @@ def test_counters_are_conserved_across_windows(schedule: list[Op], start_ms: int
     samples = samples_of(steady, start_ms)
     rows = rows_of(fold(start_ms), samples)
     tracks = {"cycles": CounterTrack(CounterRule(60, 65_536)), "run_s": CounterTrack(CounterRule(60))}
-    summed, boot = dict.fromkeys(tracks, 0), None
+    summed, boot, booted = dict.fromkeys(tracks, 0), None, False
     for sample in samples:
         if sample is None or sample.quality is Quality.BAD:
             continue
-        booted = sample.boot_clock is not None and boot is not None and sample.boot_clock < boot
+        booted |= sample.boot_clock is not None and boot is not None and sample.boot_clock < boot
         boot = boot if sample.boot_clock is None else sample.boot_clock
+        if not sample.counters:
+            continue
         for name, step in step_counters(tracks, sample.counters, sample.at_ms, booted=booted).items():
             summed[name] += step.increase
+        booted = False
     for name, total in summed.items():
         assert sum(number(row, f"{name}_inc") for row in rows if f"{name}_inc" in row.fields) == total
 
