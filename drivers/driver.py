@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from types import TracebackType
 
+    from drivers.modbus_holes import HoleBook
     from telemetry.profile import Profile
     from telemetry.reading import Heard
 
@@ -34,7 +35,11 @@ class DeviceSpec:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One address and the devices behind it. The password is kept out of every representation."""
+    """One address and the devices behind it. The password is kept out of every representation.
+
+    `ca_file`, `cert_file` and `key_file` are PEM files for lines under TLS: who may stand at the other end (empty: the
+    system's authorities), and who we are. `holes` is what was learnt of refused registers; None learns afresh.
+    """
 
     url: str
     devices: tuple[DeviceSpec, ...]
@@ -42,6 +47,10 @@ class Endpoint:
     client_id: str = ""
     username: str = ""
     password: str = field(default="", repr=False)
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    holes: HoleBook | None = field(default=None, repr=False, compare=False)
 
     def address(self, default_port: int) -> tuple[str, int]:
         """Give (host, port) of the URL; ValueError when it names no host or an impossible port."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _FORMATS = {
     "bool": "H", "int16": "h", "uint16": "H", "int32": "i", "uint32": "I",
-    "int64": "q", "uint64": "Q", "float32": "f", "float64": "d",
+    "int64": "q", "uint64": "Q", "float32": "f", "float64": "d", "bcd16": "H", "bcd32": "I",
 }  # fmt: skip
 _PLACES = {"ABCD": (">", False), "DCBA": ("<", False), "CDAB": ("<", True), "BADC": (">", True)}
 _TEXT_PLACES = {"ABCD": (">", False), "CDAB": (">", False), "DCBA": (">", True), "BADC": (">", True)}
@@ -77,6 +77,24 @@ def swap_words(payload: bytes) -> bytes:
     return words.tobytes()
 
 
+@dataclass(frozen=True, slots=True)
+class _Flag:
+    """Some bits of a register that was taken whole: a flag, or a number."""
+
+    name: str
+    word: str
+    shift: int
+    mask: int
+    is_flag: bool
+    sentinels: frozenset[int]
+
+
+def _flag(name: str, word: str, point: Point) -> _Flag:
+    is_flag = point.width is None
+    sentinels = frozenset[int]() if is_flag else frozenset(point.sentinels)
+    return _Flag(name, word, point.bit or 0, (1 << (point.width or 1)) - 1, is_flag, sentinels)
+
+
 @dataclass(slots=True)
 class _Group:
     """Collects the points of one byte order in address order."""
@@ -86,16 +104,16 @@ class _Group:
     start: int = -1
     names: list[str] = field(default_factory=list)
     checks: dict[str, Callable[[RawValue], RawValue | None]] = field(default_factory=dict)
-    flags: list[tuple[str, str, int]] = field(default_factory=list)
+    flags: list[_Flag] = field(default_factory=list)
 
     def add(self, name: str, point: Point, offset: int) -> None:
         if offset == self.start:  # another bit of the register just taken
-            self.flags.append((name, self.names[-1], point.bit or 0))
+            self.flags.append(_flag(name, self.names[-1], point))
             return
         taken = name
         if point.bit is not None:
             taken = f"{offset}/word"  # no point's name: names hold no slash
-            self.flags.append((name, taken, point.bit))
+            self.flags.append(_flag(name, taken, point))
         self.format += f"{offset - self.end}x" if offset > self.end else ""
         self.format += f"{2 * point.length}s" if point.type == "string" else _FORMATS[point.type]
         self.start, self.end = offset, offset + 2 * point.words
@@ -114,7 +132,7 @@ class _Compiled:
     struct: Struct
     names: tuple[str, ...]
     checks: tuple[tuple[str, Callable[[RawValue], RawValue | None]], ...]
-    flags: tuple[tuple[str, str, int], ...]
+    flags: tuple[_Flag, ...]
 
     def decode(self, payload: bytes, values: dict[str, RawValue]) -> None:
         found = dict(zip(self.names, self.struct.unpack_from(payload), strict=True))
@@ -124,9 +142,12 @@ class _Compiled:
                 del found[name]
             else:
                 found[name] = checked
-        for name, word, bit in self.flags:
-            found[name] = bool(found[word] >> bit & 1)
-        for word in {word for _, word, _ in self.flags}:
+        for flag in self.flags:
+            part = found[flag.word] >> flag.shift & flag.mask
+            value = bool(part) if flag.is_flag else part
+            if value not in flag.sentinels:
+                found[flag.name] = value
+        for word in {flag.word for flag in self.flags}:
             del found[word]
         values.update(found)
 
@@ -139,6 +160,8 @@ def _check_of(point: Point) -> Callable[[RawValue], RawValue | None] | None:
         return None
     if point.type == "bool":
         return {0: False, 1: True}.get  # type: ignore[return-value]
+    if point.type.startswith("bcd"):
+        return _bcd(2 * point.words, frozenset(point.sentinels))
     if point.type.startswith("float"):
         return _finite_but(frozenset(float(sentinel) for sentinel in point.sentinels))
     return _any_but(_both_signs(point)) if point.sentinels else None
@@ -158,6 +181,18 @@ def _any_but(sentinels: frozenset[int]) -> Callable[[RawValue], RawValue | None]
 
 def _finite_but(sentinels: frozenset[float]) -> Callable[[RawValue], RawValue | None]:
     return lambda value: value if isfinite(value) and value not in sentinels else None  # type: ignore[arg-type]
+
+
+def _bcd(bytes_: int, sentinels: frozenset[int]) -> Callable[[RawValue], RawValue | None]:
+    """Read binary coded decimal; a nibble above 9 is no value, and a sentinel may stand as its bits or as its number."""
+
+    def check(value: RawValue) -> RawValue | None:
+        digits = f"{value:0{2 * bytes_}x}"
+        if not digits.isdecimal() or value in sentinels or int(digits) in sentinels:
+            return None
+        return int(digits)
+
+    return check
 
 
 def _text(value: RawValue) -> RawValue | None:

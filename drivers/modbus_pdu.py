@@ -27,6 +27,7 @@ OBJECT_SERIES_MAX = 64
 _MBAP = Struct(">HHHB")
 _READ = Struct(">HHHBBHH")
 _IDENTIFY = Struct(">HHHBBBBB")
+_READ_BODY = Struct(">BBHH")
 _HTTP = b"HTTP/"
 
 
@@ -94,8 +95,13 @@ class ReadRequest:
         """Bytes of values a true answer carries."""
         return (self.count + 7) // 8 if self._is_bits else 2 * self.count
 
+    @property
+    def body(self) -> bytes:
+        """Unit and PDU, as every framing carries them."""
+        return _READ_BODY.pack(self.unit, self.function, self.address, self.count)
+
     def encode(self, transaction: int) -> bytes:
-        """Give the request's ADU."""
+        """Give the request's ADU on TCP."""
         return _READ.pack(transaction, 0, 6, self.unit, self.function, self.address, self.count)
 
     def payload(self, pdu: bytes) -> bytes:
@@ -135,8 +141,18 @@ class IdentityRequest:
             raise ValueError(f"no read device id code {self.code} with object {self.first}")
         _check_unit(self.unit)
 
+    @property
+    def body(self) -> bytes:
+        """Unit and PDU, as every framing carries them."""
+        return bytes((self.unit, self.function, IDENTIFICATION_MEI, self.code, self.first))
+
+    @property
+    def payload_bytes(self) -> int | None:
+        """Unknown: how long an identification is, its own objects say."""
+        return None
+
     def encode(self, transaction: int) -> bytes:
-        """Give the request's ADU."""
+        """Give the request's ADU on TCP."""
         function, mei = Function.READ_IDENTIFICATION, IDENTIFICATION_MEI
         return _IDENTIFY.pack(transaction, 0, 5, self.unit, function, mei, self.code, self.first)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from drivers.modbus_holes import NOTHING
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from drivers.modbus_holes import Learned
     from telemetry.profile import Modbus, Point, Profile, Table
 
 BIT_TABLES = frozenset({"coil", "discrete"})
@@ -24,8 +27,8 @@ class Block:
     points: tuple[str, ...]
 
 
-def plan_reads(profile: Profile, names: Collection[str]) -> tuple[Block, ...]:
-    """Plan the reads that give the named points, in a fixed order.
+def plan_reads(profile: Profile, names: Collection[str], learned: Learned = NOTHING) -> tuple[Block, ...]:
+    """Plan the reads that give the named points, in a fixed order; no read goes across what was learnt of the device.
 
     Points are taken by address; a read is extended as long as it stays within max_registers (max_bits), bridges at
     most gap_max unused addresses and no hole, and a point is always read whole: two requests may tear a value.
@@ -41,20 +44,29 @@ def plan_reads(profile: Profile, names: Collection[str]) -> tuple[Block, ...]:
             for name, point in profile.points.items()
             if point.table == table and point.address is not None and name in names
         ]
-        blocks += _plan_table(table, sorted(placed), limits)
+        holes = (*limits.holes, *((first, last) for where, first, last in learned.holes if where == table))
+        cuts = [address for where, address in learned.cuts if where == table]
+        blocks += _plan_table(table, sorted(placed), limits, holes, cuts)
     return tuple(blocks)
 
 
-def _plan_table(table: Table, placed: list[tuple[int, int, str]], limits: Modbus) -> list[Block]:
+def _plan_table(
+    table: Table,
+    placed: list[tuple[int, int, str]],
+    limits: Modbus,
+    holes: tuple[tuple[int, int], ...],
+    cuts: list[int],
+) -> list[Block]:
     most = limits.max_bits if table in BIT_TABLES else limits.max_registers
     blocks: list[Block] = []
     names: list[str] = []
     start = end = 0
     for address, words, name in placed:
-        if words > most or _in_hole(address, address + words, limits):
+        if words > most or _in_hole(address, address + words, holes):
             raise ValueError(f"{name} at {table} {address} fits no read: over {most} or in a hole")
         joins = names and address - end <= limits.gap_max and address + words - start <= most
-        if joins and not _in_hole(start, address + words, limits):
+        is_cut = any(start < cut <= address for cut in cuts)
+        if joins and not is_cut and not _in_hole(start, address + words, holes):
             end = max(end, address + words)
         else:
             if names:
@@ -66,8 +78,8 @@ def _plan_table(table: Table, placed: list[tuple[int, int, str]], limits: Modbus
     return blocks
 
 
-def _in_hole(start: int, end: int, limits: Modbus) -> bool:
-    return any(first < end and start <= last for first, last in limits.holes)
+def _in_hole(start: int, end: int, holes: tuple[tuple[int, int], ...]) -> bool:
+    return any(first < end and start <= last for first, last in holes)
 
 
 def polled_points(profile: Profile) -> tuple[str, ...]:

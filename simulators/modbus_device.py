@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Self, cast
 
 from pymodbus.client.mixin import ModbusClientMixin
 from pymodbus.constants import ExcCodes
+from pymodbus.framer import FramerType
 from pymodbus.pdu import ExceptionResponse
 from pymodbus.pdu.mei_message import ReadDeviceInformationResponse
-from pymodbus.server import ModbusTcpServer
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from telemetry.profile import Profile
@@ -39,6 +40,7 @@ OBJECTS = {
     "UserApplicationName": 6,
 }
 """FC 43/14 object names (Modbus Application Protocol V1.1b3, 6.21) → object id."""
+SERIAL_BAUDRATE = 115_200
 LIBRARY_DEFAULT = {
     "VendorName": "pymodbus",
     "ProductName": "pymodbus Server",
@@ -48,6 +50,7 @@ LIBRARY_DEFAULT = {
 _TABLES: tuple[Table, ...] = ("coil", "discrete", "holding", "input")
 _BY_FUNCTION: dict[int, Table] = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 _IDENTIFICATION = 43
+_BCD = {"bcd16": "UINT16", "bcd32": "UINT32"}
 
 
 def encode_registers(point: Point, value: RawValue, order: str) -> list[int]:
@@ -59,6 +62,9 @@ def encode_registers(point: Point, value: RawValue, order: str) -> list[int]:
         words += [0] * (point.words - len(words))
     elif point.type == "bool":
         words = [int(bool(value))]
+    elif point.type.startswith("bcd"):
+        little = order in {"CDAB", "DCBA"}
+        words = _registers(int(str(int(value)), 16), _BCD[point.type], "little" if little else "big")
     else:
         number = float(value) if point.type.startswith("float") else int(value)
         little = order in {"CDAB", "DCBA"}
@@ -94,7 +100,8 @@ class _Unit:
         table, address = cast("Table", point.table), cast("int", point.address)
         words = self.words[table]
         if point.bit is not None:
-            words[address] = words[address] & ~(1 << point.bit) | bool(value) << point.bit
+            mask = (1 << (point.width or 1)) - 1
+            words[address] = words[address] & ~(mask << point.bit) | (int(value) & mask) << point.bit
             return
         modbus = self.profile.modbus
         order = point.order or (modbus.order if modbus else "ABCD")
@@ -151,7 +158,9 @@ def _runs(words: Mapping[int, int], datatype: DataType) -> list[SimData]:
 
 
 class ModbusDeviceServer:
-    """A pymodbus server for one device, or for several units behind one port.
+    """A pymodbus server for one device, or for several units behind one port: Modbus TCP, or RTU frames over TCP.
+
+    `serial` names a serial port to serve instead, in RTU frames.
 
     `profile` is a profile, or unit → profile. `identity` gives FC 43/14 objects by name for every unit, or unit →
     such a mapping; None refuses FC 43 as a controller does that does not know it. `requests` counts the function codes
@@ -165,6 +174,8 @@ class ModbusDeviceServer:
         identity: Mapping[str, str] | Mapping[int, Mapping[str, str]] | None = None,
         unit: int | None = None,
         port: int = 0,
+        rtu: bool = False,
+        serial: str = "",
     ) -> None:
         if isinstance(profile, Profile):
             own = profile.modbus.unit if profile.modbus is not None else 1
@@ -173,13 +184,15 @@ class ModbusDeviceServer:
             number: _Unit(each, _identity_of(identity, number)) for number, each in profile.items()
         }
         self._port = port
-        self._server: ModbusTcpServer | None = None
+        self._rtu = rtu
+        self._serial = serial
+        self._server: ModbusTcpServer | ModbusSerialServer | None = None
         self.requests: Counter[int] = Counter()
 
     @property
     def url(self) -> str:
-        """Where it listens: `tcp://127.0.0.1:PORT`."""
-        return f"tcp://127.0.0.1:{self._port}"
+        """Where it listens: `tcp://127.0.0.1:PORT`, `rtu+tcp://127.0.0.1:PORT`; nowhere when it serves a serial port."""
+        return f"{'rtu+tcp' if self._rtu else 'tcp'}://127.0.0.1:{self._port}"
 
     def set(self, name: str, value: RawValue, *, unit: int | None = None) -> None:
         """Let the named point read as this raw value from now on."""
@@ -201,7 +214,16 @@ class ModbusDeviceServer:
     async def __aenter__(self) -> Self:
         """Listen on loopback; with port 0 on a free one, which a later start of this object keeps."""
         devices = [unit.device(number) for number, unit in self._units.items()]
-        self._server = ModbusTcpServer(devices, address=("127.0.0.1", self._port), trace_pdu=self._trace)
+        if self._serial:
+            self._server = ModbusSerialServer(
+                devices, port=self._serial, baudrate=SERIAL_BAUDRATE, trace_pdu=self._trace
+            )
+            await self._server.serve_forever(background=True)
+            return self
+        framer = FramerType.RTU if self._rtu else FramerType.SOCKET
+        self._server = ModbusTcpServer(
+            devices, framer=framer, address=("127.0.0.1", self._port), trace_pdu=self._trace
+        )
         await self._server.serve_forever(background=True)
         listener = cast("asyncio.Server", self._server.transport)
         self._port = int(listener.sockets[0].getsockname()[1])

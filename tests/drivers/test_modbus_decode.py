@@ -29,6 +29,8 @@ VALUES: dict[str, st.SearchStrategy[RawValue]] = {
     "uint32": st.integers(0, 2**32 - 1),
     "int64": st.integers(-(2**63), 2**63 - 1),
     "uint64": st.integers(0, 2**64 - 1),
+    "bcd16": st.integers(0, 9999),
+    "bcd32": st.integers(0, 99_999_999),
     "float32": st.floats(width=32, allow_nan=False, allow_infinity=False),
     "float64": st.floats(allow_nan=False, allow_infinity=False),
     "string": st.text("ABCxyz019 节卡".replace(" ", ""), min_size=1, max_size=2),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drivers import modbus_tcp
+from drivers import modbus_poller
 from drivers.profiles import load_profile
 from simulators.modbus_device import LIBRARY_DEFAULT, ModbusDeviceServer
 from telemetry.reading import Quality, ReadingKind
@@ -92,7 +92,7 @@ def test_identity_says_what_was_read_and_where_the_serial_comes_from(  # noqa: P
 def test_identity_is_told_again_only_when_it_changes(
     make_spec: Callable[..., DeviceSpec], listen: Hear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(modbus_tcp, "IDENTITY_RECHECK_MS", 0)
+    monkeypatch.setattr(modbus_poller, "IDENTITY_RECHECK_MS", 0)
 
     async def main() -> None:
         async with ModbusDeviceServer(load_profile("jaka_zu").profile, identity=JAKA) as server:
@@ -112,7 +112,7 @@ def test_identity_is_told_again_only_when_it_changes(
 def test_not_now_takes_no_identity_back(
     make_spec: Callable[..., DeviceSpec], listen: Hear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(modbus_tcp, "IDENTITY_RECHECK_MS", 0)
+    monkeypatch.setattr(modbus_poller, "IDENTITY_RECHECK_MS", 0)
 
     async def main() -> None:
         async with ModbusDeviceServer(load_profile("jaka_zu").profile) as server:

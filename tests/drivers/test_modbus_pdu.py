@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from drivers.modbus_pdu import TABLE_FUNCTIONS, Frame, FrameReader, Function, IdentityRequest, ReadRequest
 from telemetry.errors import BadReply, Refused
 
+MORE = 15 if os.environ.get("MFL_ALL") else 1
 # Worked examples of the Modbus Application Protocol V1.1b3, sections 6.1-6.4 and 6.21.
 EXAMPLES = [
     (ReadRequest(1, Function.READ_COILS, 0x13, 0x13), "01 00 13 00 13", "01 03 CD 6B 05", "CD 6B 05"),
@@ -178,7 +181,7 @@ def test_frames_fed_whole_byte_by_byte_and_with_trailing_bytes(frame: Frame) -> 
     assert reader.feed(data[5:]) == [frame]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150 * MORE, deadline=None)
 @given(st.lists(st.sampled_from(FRAMES), max_size=5), st.lists(st.integers(1, 30), max_size=40))
 def test_frames_do_not_depend_on_the_pieces(frames: list[Frame], sizes: list[int]) -> None:
     data = b"".join(spelled(frame) for frame in frames)
@@ -212,7 +215,7 @@ def test_a_stream_that_is_not_modbus_stays_refused(data: str, reason: str) -> No
         reader.feed(spelled(FRAMES[0]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300 * MORE, deadline=None)
 @given(st.binary(max_size=600))
 def test_any_bytes_give_frames_or_a_bad_reply(data: bytes) -> None:
     try:
@@ -229,7 +232,7 @@ def oracle(pdu: bytes, function: int, size: int) -> bytes | None:
     return pdu[2:] if pdu == bytes([function, size]) + pdu[2:] and len(pdu) == size + 2 else None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400 * MORE, deadline=None)
 @given(
     st.sampled_from(sorted(TABLE_FUNCTIONS.values())),
     st.integers(1, 12),
@@ -250,7 +253,7 @@ def test_fuzzed_replies_give_no_value_the_oracle_does_not(function: Function, co
         assert payload == oracle(pdu, function, request.payload_bytes)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200 * MORE, deadline=None)
 @given(st.binary(min_size=1, max_size=40).map(lambda tail: bytes.fromhex("2B 0E 01 01") + tail))
 def test_fuzzed_identifications_are_walked_within_their_frame(pdu: bytes) -> None:
     try:

@@ -95,8 +95,13 @@ def test_a_refusing_unit_does_not_stop_the_others(make_spec: Callable[..., Devic
             device: {r.quality for r in polls if r.device == device} for device in ("d1", "d2", "d7")
         }
         assert not lost
-        assert by_device == {"d1": {Quality.GOOD}, "d2": {Quality.BAD}, "d7": {Quality.GOOD}}
+        assert by_device == {
+            "d1": {Quality.GOOD},
+            "d2": {Quality.BAD, Quality.UNCERTAIN},
+            "d7": {Quality.GOOD},
+        }
         assert {r.values["parts"] for r in polls if r.device == "d7"} == {7}
+        assert all("running" not in r.values for r in polls if r.device == "d2")
 
     asyncio.run(main())
 
@@ -250,5 +255,5 @@ def test_a_profile_of_another_protocol_is_our_own_mistake(
 ) -> None:
     with pytest.raises(ValueError, match="not heard over Modbus"):
         ModbusTcp(make_endpoint("tcp://h:1", make_spec("kuka_krc4_neuron")), clock)
-    with pytest.raises(ValueError, match="scheme://host:port"):
+    with pytest.raises(ValueError, match="tcp://host:502"):
         ModbusTcp(make_endpoint("tcp:/h", make_spec("jaka_zu")), clock)
