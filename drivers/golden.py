@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from drivers.json_payload import PayloadMap
+from drivers.json_payload import PayloadMap, typed_value
 from drivers.modbus_decode import compile_block
 from drivers.modbus_plan import BIT_TABLES, Block
 from telemetry.errors import BadReply
@@ -40,6 +40,8 @@ def _expected(point: Point, golden: Golden) -> RawValue:
 
 
 def _decoded(profile: Profile, name: str, point: Point, golden: Golden) -> RawValue | None:
+    if profile.sparkplug is not None:
+        return _from_metric(name, point, golden.json_value)
     if point.path is not None:
         return _from_json(profile, name, point.path, golden.json_value)
     if point.table is None or point.address is None or len(golden.words) != point.words:
@@ -50,6 +52,13 @@ def _decoded(profile: Profile, name: str, point: Point, golden: Golden) -> RawVa
         payload = b"".join(word.to_bytes(2, "big") for word in golden.words)
     block = Block(point.table, point.address, point.words, (name,))
     return compile_block(block, profile)(payload).get(name)
+
+
+def _from_metric(name: str, point: Point, value: Any) -> RawValue | None:
+    try:
+        return typed_value(name, value, point.type)
+    except BadReply:
+        return None
 
 
 def _from_json(profile: Profile, name: str, path: str, value: Any) -> RawValue | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from drivers.delta import DeltaTotals, totals_of
 from drivers.identity import identity_reading, identity_values, told_by_points
 from drivers.json_payload import PayloadMap
-from drivers.mqtt_client import Broker, MqttSession
+from drivers.mqtt_client import Broker, Farewell, MqttSession, TlsFiles
+from drivers.mqtt_options import default_port, is_tls, mqtt_options
+from drivers.quarantine import Quarantine
+from drivers.sparkplug_topic import state_payload
 from telemetry.errors import BadReply, Disconnected
 from telemetry.line import clean
 from telemetry.reading import Heard, Quality, Reading, ReadingKind
@@ -19,13 +23,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from drivers.driver import DeviceSpec, Endpoint
+    from drivers.json_payload import Payload
     from drivers.mqtt_client import Delivery
     from telemetry.clock import Clock
     from telemetry.profile import Profile
     from telemetry.reading import RawValue
-
-PORT = 1883
-_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class _Device:
 
     spec: DeviceSpec
     payloads: PayloadMap
+    deltas: DeltaTotals | None = None
     identity: Mapping[str, RawValue] = field(default_factory=dict)
 
 
@@ -60,7 +63,9 @@ class MqttJson:
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         self._endpoint = endpoint
         self._clock = clock
-        self._host, self._port = endpoint.address(PORT)
+        self._host, self._port = endpoint.address(default_port(endpoint.url))
+        self._options = mqtt_options(endpoint.url)
+        self._client_id = endpoint.client_id or _client_id(endpoint)
         self._readings: dict[str, _Device] = {}
         self._births: dict[str, _Device] = {}
         for spec in endpoint.devices:
@@ -70,12 +75,17 @@ class MqttJson:
         """Retained messages dropped: they tell what once was, not what is."""
         self.unknown = 0
         """Messages dropped because their topic is no device's: an old subscription of the session."""
+        self.repeated = 0
+        """Delta messages dropped because their id was counted before."""
+        self.quarantine = Quarantine()
 
     def _add(self, spec: DeviceSpec) -> None:
         mqtt = spec.profile.mqtt
         if mqtt is None:
             raise ValueError(f"{spec.device}: {spec.profile.profile} is not heard over MQTT")
-        device = _Device(spec, PayloadMap(spec.profile))
+        deltas = tuple(name for name, point in spec.profile.points.items() if point.delta)
+        totals = totals_of((self._client_id, self._endpoint.url, spec.device), deltas) if deltas else None
+        device = _Device(spec, PayloadMap(spec.profile), totals)
         name = spec.topic_name or spec.device
         topics = [(self._readings, topic_of(mqtt.topic, name))]
         if mqtt.identity_topic is not None:
@@ -87,23 +97,38 @@ class MqttJson:
 
     async def __aenter__(self) -> Self:
         """Connect and subscribe, once; Disconnected when either fails."""
-        broker = Broker(
-            host=self._host,
-            port=self._port,
-            client_id=self._endpoint.client_id or _client_id(self._endpoint),
-            timeout_s=self._endpoint.timeout_ms / 1000,
-            username=self._endpoint.username,
-            password=self._endpoint.password,
-        )
-        session = MqttSession(broker)
+        session = MqttSession(self._broker())
         await session.__aenter__()
         try:
-            await session.subscribe([*self._readings, *self._births])
+            await session.subscribe([*self._readings, *self._births], fresh_only=tuple(self._readings))
+            await self._tell_status(session, online=True)
         except BaseException:
             await session.__aexit__(None, None, None)
             raise
         self._session = session
         return self
+
+    def _broker(self) -> Broker:
+        endpoint, topic = self._endpoint, self._options.status_topic
+        offline = state_payload(self._clock.wall_ms(), online=False)
+        return Broker(
+            host=self._host,
+            port=self._port,
+            client_id=self._client_id,
+            timeout_s=endpoint.timeout_ms / 1000,
+            username=endpoint.username,
+            password=endpoint.password,
+            is_v5=self._options.is_v5,
+            session_expiry_s=self._options.session_expiry_s,
+            tls=tls_of(endpoint),
+            will=Farewell(topic, offline) if topic else None,
+        )
+
+    async def _tell_status(self, session: MqttSession, *, online: bool) -> None:
+        """Say that we are there, where the operator named a topic for it; the only thing we ever publish."""
+        if self._options.status_topic:
+            payload = state_payload(self._clock.wall_ms(), online=online)
+            await session.publish(self._options.status_topic, payload, qos=1, is_retained=True)
 
     async def __aexit__(
         self,
@@ -114,6 +139,9 @@ class MqttJson:
         """Leave the broker; what is not acknowledged it keeps and delivers again."""
         session, self._session = self._session, None
         if session is not None:
+            with contextlib.suppress(Disconnected):
+                if session.is_open:
+                    await self._tell_status(session, online=False)
             await session.__aexit__(kind, error, trace)
 
     def __aiter__(self) -> AsyncIterator[Heard]:
@@ -145,11 +173,16 @@ class MqttJson:
     def _push(self, device: _Device, delivery: Delivery) -> tuple[Reading, ...]:
         try:
             payload = device.payloads.decode(delivery.payload)
+            values = _totalled(device, payload, is_repeated=delivery.is_repeated)
         except BadReply as error:
+            self._set_aside(device, delivery, error.reason)
             return (self._reading(device.spec, {}, error.reason),)
+        if values is None:
+            self.repeated += 1
+            return ()
         reason = f"missing: {', '.join(payload.missing)}" if payload.missing else ""
-        reading = self._reading(device.spec, payload.values, reason, payload.source_ms)
-        identity = self._identity(device, payload.values) if payload.values else None
+        reading = self._reading(device.spec, values, reason, payload.source_ms)
+        identity = self._identity(device, values) if values else None
         return (reading,) if identity is None else (identity, reading)
 
     def _birth(self, device: _Device, delivery: Delivery) -> tuple[Reading, ...]:
@@ -157,10 +190,14 @@ class MqttJson:
         try:
             payload = device.payloads.decode(delivery.payload)
         except BadReply as error:
-            _log.warning("birth refused device=%s reason=%s", device.spec.device, error.reason)
+            self._set_aside(device, delivery, error.reason)
             return ()
         identity = self._identity(device, payload.values)
         return () if identity is None else (identity,)
+
+    def _set_aside(self, device: _Device, delivery: Delivery, reason: str) -> None:
+        now_ms = self._clock.wall_ms()
+        self.quarantine.add(device.spec.device, delivery.topic, reason, delivery.payload, now_ms)
 
     def _reading(
         self, spec: DeviceSpec, values: Mapping[str, RawValue], reason: str, source_ms: int | None = None
@@ -187,12 +224,26 @@ class MqttJson:
         if device.identity and not _tells_all(device.spec.profile, told):
             return None
         topic = topic_of(_mqtt_topic(device.spec.profile), device.spec.topic_name or device.spec.device)
-        endpoint = f"{self._endpoint.url}/{topic.lstrip('/')}"
+        endpoint = f"{self._endpoint.url.partition('?')[0].rstrip('/')}/{topic.lstrip('/')}"
         identity = identity_values(device.spec, endpoint, told=told, told_as="birth", objects={})
         if identity == device.identity:
             return None
         device.identity = identity
         return identity_reading(device.spec, identity, self._clock.wall_ms(), self._clock.mono_ms())
+
+
+def tls_of(endpoint: Endpoint) -> TlsFiles | None:
+    """Give the certificate files of an encrypted line; None for a plain one."""
+    if not is_tls(endpoint.url):
+        return None
+    return TlsFiles(endpoint.ca_file, endpoint.cert_file, endpoint.key_file)
+
+
+def _totalled(device: _Device, payload: Payload, *, is_repeated: bool) -> Mapping[str, RawValue] | None:
+    """Put totals in the place of increases, where the profile has such; None when they were counted before."""
+    if device.deltas is None:
+        return payload.values
+    return device.deltas.take(payload.message_id, payload.values, is_repeated=is_repeated)
 
 
 def _tells_all(profile: Profile, told: Mapping[str, str]) -> bool:

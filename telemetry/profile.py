@@ -9,18 +9,31 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from telemetry.metrics import METRICS, MetricKind
+from telemetry.placement import placed_points
 from telemetry.reading import MachineState
 from telemetry.strict import Model, decode_yaml
 
 Table = Literal["coil", "discrete", "input", "holding"]
 WordOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
 PointType = Literal[
-    "bool", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "string"
+    "bool",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+    "float32",
+    "float64",
+    "string",
+    "bcd16",
+    "bcd32",
 ]
 Grade = Literal["A", "B", "C", "D", "U"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 WORDS: dict[str, int] = {
     "bool": 1, "int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "float32": 2, "int64": 4, "uint64": 4, "float64": 4,
+    "bcd16": 1, "bcd32": 2,
 }  # fmt: skip
 """Registers a type takes; a string's come from its `length`."""
 
@@ -64,26 +77,55 @@ class Golden(Model):
     source: str = ""
 
 
+class Parameter(Model):
+    """A number that the integrator chose and the vendor could not know, such as which D register counts parts.
+
+    It is added to the address of every point that names it as its `base`. A device's place in the site file gives it
+    (`profile: NAME?parameter=value`); who gives none gets `default`.
+    """
+
+    default: int
+    minimum: int = 0
+    maximum: int = 65535
+    name: Text
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.minimum <= self.default <= self.maximum:
+            raise ValueError(f"the default {self.default} is not from {self.minimum} to {self.maximum}")
+        return self
+
+
 class Point(Model):
     """One thing a profile can read.
 
     Modbus points have `table`, `address` (0-based, as on the wire) and `type`; MQTT points have `path` (dotted keys
-    of the JSON payload) and `type`. A point with `metric` is normalized as raw * multiply / divide into the metric's
+    of the JSON payload, or a Sparkplug metric's name) and `type`. A point with `metric` is normalized as raw * multiply / divide into the metric's
     integer unit, in which `minimum` and `maximum` stand; `sentinels` are raw. Several points of one gauge give the
-    largest of them, absolute where the metric is.
+    largest of them, absolute where the metric is. The value of the parameter named `base` is added to the address as
+    written; in a parsed profile `address` already holds the sum. A gauge's `offset` is added after scaling. `bit` alone is a
+    flag of a register; with `width` it is the lowest bit of a number inside it. A point with `every: N` is read with each
+    Nth poll only.
     """
 
     table: Table | None = None
     address: int | None = Field(default=None, ge=0, le=65535)
+    base: Name | None = Field(default=None, description="the parameter that is added to the address")
     path: str | None = None
     type: PointType
     length: int = Field(default=0, ge=0, le=60, description="registers of a string")
     order: WordOrder | None = None
     bit: int | None = Field(default=None, ge=0, le=15)
+    width: int | None = Field(default=None, ge=1, le=16, description="bits of a number inside a register")
     metric: str | None = None
     multiply: int = Field(default=1, ge=1)
     divide: int = Field(default=1, ge=1)
+    offset: int = Field(default=0, ge=-(10**9), le=10**9, description="added after scaling, metric units")
+    every: int = Field(default=1, ge=1, le=3600, description="read with each Nth poll only")
     unit: str = ""
+    delta: bool = Field(
+        default=False, description="an increase since the message before, not a total (pushed counters only)"
+    )
     modulus: int | None = Field(
         default=None,
         ge=2,
@@ -113,23 +155,41 @@ class Point(Model):
             raise ValueError("a coil or discrete input is a bool")
         if self.table is not None and self.type == "string" and self.length == 0:
             raise ValueError("a string in registers needs its length")
+        if self.base is not None and self.table is None:
+            raise ValueError("only a point with a table has a base")
         if self.address is not None and self.address + self.words > 65536:
             raise ValueError("a point ends beyond address 65535")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError("minimum is greater than maximum")
-        if self.bit is not None and self.type != "bool":
-            raise ValueError("a bit of a register is a bool")
+        self._check_bits()
+        if self.every > 1 and self.table is None:
+            raise ValueError("only what is polled has a scan rate (`every`)")
         self._check_metric()
         return self
 
+    def _check_bits(self) -> None:
+        if self.width is None:
+            if self.bit is not None and self.type != "bool":
+                raise ValueError("a bit of a register is a bool; a number inside it needs its width")
+        elif self.bit is None or self.type != "uint16" or self.table not in {"holding", "input"}:
+            raise ValueError("a point with a width is a uint16 inside a register, from its lowest `bit`")
+        elif self.bit + self.width > 16:
+            raise ValueError("the bits end beyond the register")
+
     def _check_metric(self) -> None:
         if self.metric is None:
+            if self.offset:
+                raise ValueError("an offset needs a metric in whose unit it stands")
             return
         metric = METRICS.get(self.metric)
         if metric is None:
             raise ValueError(f"unknown metric {self.metric!r}; one of {', '.join(sorted(METRICS))}")
         if self.type in {"bool", "string"}:
             raise ValueError("a metric is a number")
+        if self.delta and (metric.kind is not MetricKind.COUNTER or "int" not in self.type):
+            raise ValueError("only a counter of whole numbers is a delta")
+        if metric.kind is MetricKind.COUNTER and self.offset:
+            raise ValueError("a counter has no offset: only its increase counts")
         if metric.kind is MetricKind.COUNTER and self.rate_max is None:
             raise ValueError("a counter needs rate_max, its largest possible increase a minute")
 
@@ -168,7 +228,10 @@ class Modbus(Model):
     max_registers: int = Field(default=125, ge=1, le=125)
     max_bits: int = Field(default=2000, ge=1, le=2000)
     gap_max: int = Field(default=0, ge=0, le=64, description="unused registers a read may bridge")
-    pause_ms: int = Field(default=0, ge=0, le=10_000)
+    pause_ms: int = Field(
+        default=0, ge=0, le=10_000, description="least time from an answer to the next request"
+    )
+    in_flight: int = Field(default=1, ge=1, le=16, description="requests it takes at once, on TCP and TLS")
     holes: tuple[tuple[int, int], ...] = Field(
         default=(), description="first and last address never to be read"
     )
@@ -179,9 +242,30 @@ class Mqtt(Model):
 
     topic: str
     timestamp: str | None = Field(default=None, description="path of the source time")
-    timestamp_unit: Literal["s", "ms"] | None = None
+    timestamp_unit: Literal["s", "ms", "us", "ns", "iso8601"] | None = Field(
+        default=None, description="iso8601 is text with an offset or Z; the others are numbers since 1970"
+    )
     interval_s: int = Field(default=1, ge=1, le=3600, description="how often it is expected to publish")
     identity_topic: str | None = None
+    message_id: str | None = Field(
+        default=None, description="path of a number or text that no other message of the device has"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.timestamp is None) != (self.timestamp_unit is None):
+            raise ValueError("timestamp and timestamp_unit stand together")
+        return self
+
+
+class Sparkplug(Model):
+    """How a device speaks Sparkplug B 3.0: the `path` of a point is the metric's whole name, slashes and all.
+
+    `level` says whether the values come from a device of an edge node or from the node itself.
+    """
+
+    level: Literal["device", "node"] = "device"
+    interval_s: int = Field(default=1, ge=1, le=3600, description="how often it is expected to publish")
 
 
 class Profile(Model):
@@ -199,6 +283,9 @@ class Profile(Model):
     caveats: tuple[Caveat, ...] = ()
     modbus: Modbus | None = None
     mqtt: Mqtt | None = None
+    sparkplug: Sparkplug | None = None
+    parameters: dict[Name, Parameter] = Field(default={}, description="what the integrator chooses")
+    bind: dict[Name, int] = Field(default={}, description="parameter values given for one device")
     points: dict[Name, Point] = Field(min_length=1)
     states: tuple[StateRule, ...] = ()
     identity: Identity = Identity()
@@ -206,19 +293,24 @@ class Profile(Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if (self.modbus is None) == (self.mqtt is None):
-            raise ValueError("a profile is heard over either modbus or mqtt")
+        if sum(way is not None for way in (self.modbus, self.mqtt, self.sparkplug)) != 1:
+            raise ValueError("a profile is heard over either modbus or mqtt or sparkplug")
         over_modbus = self.modbus is not None
         for name, point in self.points.items():
             if (point.table is not None) != over_modbus:
                 raise ValueError(f"point {name} does not belong to this protocol")
+            if point.delta and (self.mqtt is None or self.mqtt.message_id is None):
+                raise ValueError(f"point {name} is a delta: name the message_id under mqtt, or push totals")
+        for rare in {*(rule.point for rule in self.states), self.boot_clock or ""}:
+            if rare in self.points and self.points[rare].every > 1:
+                raise ValueError(f"point {rare} tells the state or a restart: it is read with each poll")
         identity = self.identity
         named: list[str | None] = [rule.point for rule in self.states]
         named += [self.boot_clock, identity.manufacturer, identity.model, identity.serial, identity.firmware]
         for wanted in named:
             if wanted is not None and wanted not in self.points:
                 raise ValueError(f"names the point {wanted!r}, which is not there")
-        _check_overlaps(self.points)
+        _check_overlaps(placed_points(self))
         return self
 
     def counters(self) -> dict[str, Point]:
@@ -250,7 +342,8 @@ def _check_overlaps(points: dict[str, Point]) -> None:
 
 def parse_profile(text: str, file: str) -> Profile:
     """Read a profile file's text; ConfigError carries every mistake."""
-    return decode_yaml(Profile, text, file)
+    profile = decode_yaml(Profile, text, file)
+    return profile.model_copy(update={"points": placed_points(profile)}) if profile.parameters else profile
 
 
 def profile_digest(name: str, text: str) -> str:

@@ -37,6 +37,8 @@ class ReadingKind(StrEnum):
     POLL = "poll"
     PUSH = "push"
     IDENTITY = "identity"
+    HISTORY = "history"
+    """Told of the past: `source_ms` is when it was, and it follows on nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Sample:
     """A reading normalized: state and metrics in the vocabulary's integer units.
 
     `boot_clock` is the device's seconds since its own restart, when its map has such a register; `derived`
-    holds raw values whose changes are counted (program transitions).
+    holds raw values whose changes are counted (program transitions). A historical sample follows on nothing.
     """
 
     device: str
@@ -83,3 +85,4 @@ class Sample:
     gauges: Mapping[str, int] = field(default_factory=dict)
     boot_clock: int | None = None
     reason: str = ""
+    is_historical: bool = False

@@ -1,4 +1,4 @@
-"""What every driver promises, asked of each: one suite, run over both."""
+"""What every driver promises, asked of each: one suite, run over all."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from drivers.profiles import load_profile
 from simulators.broker import LocalBroker
 from simulators.modbus_device import ModbusDeviceServer
 from simulators.mqtt_device import MqttDevice
+from simulators.sparkplug_node import SparkplugNode, golden_values
 from telemetry.errors import Disconnected
 from telemetry.reading import Quality, ReadingKind
 
@@ -26,9 +27,17 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.wall
 PATIENCE_S = 20.0
-SCHEMES = ["tcp", "mqtt"]
-PROFILES = {"tcp": "ufactory_xarm6", "mqtt": "kuka_krc4_neuron"}
-COUNTERS = {"tcp": "counter", "mqtt": "cycles"}
+SCHEMES = ["tcp", "rtu+tcp", "mqtt", "spb"]
+POLLED = {"tcp", "rtu+tcp"}
+PROFILES = {
+    "tcp": "ufactory_xarm6",
+    "rtu+tcp": "ufactory_xarm6",
+    "mqtt": "kuka_krc4_neuron",
+    "spb": "opc40010_sparkplug",
+}
+COUNTERS = {"tcp": "counter", "rtu+tcp": "counter", "mqtt": "cycles", "spb": "cycles"}
+NAMES = {"spb": "e1/d1"}
+OPTIONS = {"spb": "?group=G&host_id=H&primary=1"}
 
 
 class Peer(Protocol):
@@ -72,12 +81,30 @@ class MqttPeer:
         await self._device.publish_raw(b"{")
 
 
+class SparkplugPeer:
+    def __init__(self, node: SparkplugNode, url: str, clock: Clock) -> None:
+        self._node, self._clock = node, clock
+        self.url = url
+
+    async def say(self, cycles: int) -> None:
+        for name, value in golden_values(load_profile(PROFILES["spb"]).profile).items():
+            self._node.set(name, value)
+        self._node.set("cycles", cycles)
+        await self._node.birth(self._clock.wall_ms())
+
+    async def say_nonsense(self) -> None:
+        await self._node.publish_raw("DDATA", b"\xff")
+
+
 @contextlib.asynccontextmanager
 async def peer_of(scheme: str, clock: Clock) -> AsyncIterator[Peer]:
     profile = load_profile(PROFILES[scheme]).profile
-    if scheme == "tcp":
-        async with ModbusDeviceServer(profile) as server:
+    if scheme in POLLED:
+        async with ModbusDeviceServer(profile, rtu=scheme != "tcp") as server:
             yield ModbusPeer(server)
+    elif scheme == "spb":
+        async with LocalBroker() as broker, SparkplugNode(profile, broker.url, "G", NAMES[scheme]) as node:
+            yield SparkplugPeer(node, broker.url.replace("mqtt:", "spb:"), clock)
     else:
         async with LocalBroker() as broker, MqttDevice(profile, broker.url, "d1") as device:
             yield MqttPeer(device, broker.url, clock)
@@ -96,7 +123,8 @@ def make_driver(
     make_endpoint: Callable[..., Endpoint],
 ) -> Callable[[str], Driver]:
     def make(url: str) -> Driver:
-        return DRIVERS[scheme](make_endpoint(url, make_spec(PROFILES[scheme]), timeout_ms=3000), clock)
+        spec = make_spec(PROFILES[scheme], topic_name=NAMES.get(scheme))
+        return DRIVERS[scheme](make_endpoint(url + OPTIONS.get(scheme, ""), spec, timeout_ms=3000), clock)
 
     return make
 
@@ -154,7 +182,7 @@ def test_a_reading_says_whose_it_is_and_when_it_was_heard(
             _, reading = await first(driver, is_news)
             assert reading.device == "d1"
             assert reading.profile == load_profile(PROFILES[scheme]).profile_id
-            assert reading.kind is (ReadingKind.POLL if scheme == "tcp" else ReadingKind.PUSH)
+            assert reading.kind is (ReadingKind.POLL if scheme in POLLED else ReadingKind.PUSH)
             assert before_wall <= reading.received_ms <= clock.wall_ms()
             assert before_mono <= reading.mono_ms <= clock.mono_ms()
             assert (reading.quality, reading.reason) == (Quality.GOOD, "")
@@ -204,7 +232,7 @@ def test_an_acknowledgement_may_be_called_once_and_again(
         async with peer_of(scheme, clock) as peer, make_driver(peer.url) as driver:
             await peer.say(3)
             heard, _ = await first(driver, is_news)
-            assert (heard.ack is None) == (scheme == "tcp")  # a poll is asked again; a push is not
+            assert (heard.ack is None) == (scheme in POLLED)  # a poll is asked again; a push is not
             for _ in range(2):
                 if heard.ack is not None:
                     heard.ack()
@@ -218,7 +246,7 @@ def is_ours(task: asyncio.Task[object]) -> bool:
     return any(
         part in frame.f_code.co_filename
         for frame in frames
-        for part in ("/drivers/mo", "/drivers/mq", "aiomqtt")
+        for part in ("/drivers/mo", "/drivers/rtu", "/drivers/mq", "/drivers/sp", "aiomqtt")
     )
 
 

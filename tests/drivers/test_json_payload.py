@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from telemetry.errors import BadReply
 PROFILE = load_profile("kuka_krc4_neuron").profile
 MAP = PayloadMap(PROFILE)
 AT_MS = 1_650_006_388_943
+LONG = bool(os.environ.get("MFL_ALL"))
 GOOD = {name: point.golden[0].value for name, point in PROFILE.points.items()}
 
 
@@ -137,7 +139,7 @@ def oracle(name: str, value: object) -> bool:
     return isinstance(value, int) and low <= value <= high
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=5_000 if LONG else 300, deadline=None)
 @given(st.sampled_from(sorted(PROFILE.points)), JSON)
 def test_fuzzed_values_give_no_value_the_oracle_does_not(name: str, value: Any) -> None:
     path = str(PROFILE.points[name].path).removeprefix("values.")
@@ -152,7 +154,7 @@ def test_fuzzed_values_give_no_value_the_oracle_does_not(name: str, value: Any) 
         assert payload.values[name] == value or isinstance(value, str)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=5_000 if LONG else 300, deadline=None)
 @given(st.binary(max_size=80) | st.text(max_size=60).map(str.encode))
 def test_any_bytes_give_a_payload_or_a_bad_reply(data: bytes) -> None:
     try:

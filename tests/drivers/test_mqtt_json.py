@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import aiomqtt
 import pytest
 from paho.mqtt.client import Client as PahoClient
+from paho.mqtt.client import MQTTMessage
 
 from drivers import mqtt_client
 from drivers.mqtt_client import Broker, MqttSession
@@ -73,6 +74,10 @@ def test_what_the_adapter_relies_on_is_still_so() -> None:
     """aiomqtt keeps its paho client as `_client`; paho leaves a QoS 1 message unacknowledged under manual_ack."""
     assert "_client: mqtt.Client" in inspect.getsource(aiomqtt.Client.__init__)
     assert "_misc_task" in inspect.getsource(aiomqtt.Client.__init__)
+    assert "self._disconnected: asyncio.Future[None]" in inspect.getsource(aiomqtt.Client.__init__)
+    assert "on_message" in inspect.getsource(aiomqtt.Client.__init__)  # which we replace by our own
+    assert "add_reader" in inspect.getsource(aiomqtt.Client._on_socket_open)  # and this reader too
+    assert list(inspect.signature(PahoClient._ssl_wrap_socket).parameters) == ["self", "tcp_sock"]
     assert list(inspect.signature(PahoClient.manual_ack_set).parameters) == ["self", "on"]
     assert list(inspect.signature(PahoClient.ack).parameters) == ["self", "mid", "qos"]
     handled = inspect.getsource(PahoClient._handle_publish)
@@ -81,7 +86,7 @@ def test_what_the_adapter_relies_on_is_still_so() -> None:
         < handled.index("if self._manual_ack")
         < handled.index("_send_puback")
     )
-    assert "mid" in inspect.signature(aiomqtt.Message.__init__).parameters
+    assert {"mid", "dup", "qos", "retain"} <= set(MQTTMessage.__slots__)
 
 
 def test_values_of_a_device_arrive_equal_with_time_and_identity(
