@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 import uuid
 from pathlib import Path
@@ -39,6 +40,11 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--tls-key", type=FILE, help="Its private key (PEM).")
 @click.option(
     "--behind-proxy", is_flag=True, help="A proxy in front ends TLS; listen beyond loopback in plain."
+)
+@click.option(
+    "--forward",
+    metavar="URL",
+    help="Copy rows to an InfluxDB or VictoriaMetrics for dashboards; its token in MFL_FORWARD_TOKEN.",
 )
 @click.option(
     "--world-start", type=int, hidden=True, help="Wall clock at start, ms since 1970, for the demo."
@@ -106,13 +112,27 @@ def _run(
         click.echo(f"serving {directory} on {address(listener, tls=tls is not None)}")
         latest = LatestCensus(_census(store, clock, options["ledger"], options["policy"]))
         app = build_app(store, latest.figures)
-        asyncio.run(run_server(app, listener, _background(latest, options), tls))
+        background = _background(latest, options) + _forward(store, options["forward"])
+        asyncio.run(run_server(app, listener, background, tls))
     finally:
         store.close()
 
 
 def _background(latest: LatestCensus, options: dict[str, Any]) -> list[Any]:
     return [latest.keep(options["census_every"])] if options["ledger"] is not None else []
+
+
+def _forward(store: EmbeddedStore, url: str | None) -> list[Any]:
+    """Give the copying of rows as background work; none without a URL."""
+    from store.forward import Forwarder  # noqa: PLC0415
+    from telemetry.errors import ConfigError  # noqa: PLC0415
+
+    if url is None:
+        return []
+    try:
+        return [Forwarder(store, url, os.environ.get("MFL_FORWARD_TOKEN", "")).run()]
+    except ConfigError as error:
+        raise click.UsageError("; ".join(str(problem) for problem in error.problems)) from None
 
 
 def _census(

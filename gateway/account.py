@@ -30,11 +30,11 @@ class Account:
 
 
 def take_account(journal: Journal, outbox: Outbox) -> Account:
-    """Add up where every reading is."""
-    stat = outbox.stat()
+    """Add up where every reading is, at one moment of each: both go on while this is read."""
+    readings, stat = journal.readings, outbox.stat()
     return Account(
-        accepted=journal.readings + outbox.accepted,
-        open=journal.readings,
+        accepted=readings + stat.rowed + stat.lost,
+        open=readings,
         buffered=stat.buffered,
         delivered=stat.delivered,
         quarantined=stat.quarantined,

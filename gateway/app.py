@@ -78,6 +78,7 @@ class Gateway:
         self._ballast = ballast
         self._shelf = ProfileShelf(site.state_dir / "profiles")
         self._stop = asyncio.Event()
+        self.tick_s = TICK_S
         slowest_ms = max(spec.poll_interval_ms for spec in site.devices())
         self._grace_ms = min(GRACE_POLLS * slowest_ms, site.window_ms)
 
@@ -105,7 +106,7 @@ class Gateway:
         Ended by `stop` and not by cancelling: a seal under way is always finished.
         """
         while not self._is_clock_trusted():
-            if await self._stopped_within(TICK_S):
+            if await self._stopped_within(self.tick_s):
                 return
         offset_ms = self.clock.wall_ms() - self.clock.mono_ms()
         is_synced = self.clock.state() is ClockState.SYNCED
@@ -115,7 +116,7 @@ class Gateway:
         await self._replay(own, offset_ms if is_synced else None)
         while not self._stop.is_set():
             await self.tick()
-            await self._stopped_within(TICK_S)
+            await self._stopped_within(self.tick_s)
 
     def _begin_folding(self) -> None:
         """From here on readings are journalled and folded; what was journalled only is folded from disk."""
@@ -158,7 +159,7 @@ class Gateway:
                 "event=replayed segments=%d rows=%d lost=%d", len(run), len(replayed.rows), replayed.lost
             )
             while not await self.sealer.seal_replayed(replayed):
-                if await self._stopped_within(TICK_S):
+                if await self._stopped_within(self.tick_s):
                     return
 
     async def tick(self) -> None:
@@ -207,18 +208,26 @@ async def run_gateway(
     sink: Sink | None = None,
     drivers: Mapping[str, Callable[[Endpoint, Clock], Driver]] = DRIVERS,
     chance: random.Random | None = None,
+    names: Callable[[int], str] = secrets.token_hex,
+    tick_s: float | None = None,
+    made: Callable[[Gateway], None] = lambda _: None,
 ) -> None:
     """Run a gateway until `stop` is set; everything accepted is sealed, and pushed if the store takes it in time.
 
     ConfigError for a key file that cannot be used, Locked when another process runs on the same state. `sink` and
-    `drivers` default to the site's store and the installed drivers; `chance` spreads reconnects.
+    `drivers` default to the site's store and the installed drivers; `chance` spreads reconnects; `names` makes the
+    ids of runs and epochs from a number of random bytes; `made` is told of the gateway before it hears anything.
     """
     key = load_private_key(site.key_file)
     ballast = Ballast(site.state_dir / "ballast")
-    outbox = Outbox.open(site.state_dir / "outbox", site.gateway, key, make_room=ballast.drop)
+    outbox = Outbox.open(
+        site.state_dir / "outbox", site.gateway, key, make_room=ballast.drop, new_epoch=lambda: names(16)
+    )
     try:
         ballast.keep()
-        gateway = Gateway(site, clock, outbox, ballast, secrets.token_hex(4))
+        gateway = Gateway(site, clock, outbox, ballast, names(4))
+        gateway.tick_s = tick_s or gateway.tick_s
+        made(gateway)
         async with AsyncExitStack() as stack:
             if sink is None:
                 sink = await stack.enter_async_context(InfluxSink(site.store, clock))
@@ -236,7 +245,9 @@ async def _run(
 ) -> None:
     site, clock = gateway.site, gateway.clock
     leftovers = gateway.adopt_leftovers()
-    uplink = Uplink(gateway.outbox, sink, clock, chance, gateway.sealer.seal_time)
+    uplink = Uplink(
+        gateway.outbox, sink, clock, chance, gateway.sealer.seal_time, fresh_ms=2 * site.window_ms
+    )
     gateway.uplink = uplink
     logger.info(
         "event=started gateway=%s endpoints=%d devices=%d",

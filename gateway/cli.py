@@ -137,7 +137,7 @@ def check(site: Path) -> None:
 
 @gateway.group()
 def buffer() -> None:
-    """Look into what waits on disk; read only, also beside a running gateway."""
+    """Look into what waits on disk; all but `repair` only read, also beside a running gateway."""
 
 
 @buffer.command()
@@ -162,6 +162,47 @@ def verify(site: Path) -> None:
         click.echo(problem)
     click.echo(f"{checked} batches checked, {len(problems)} problem(s)")
     sys.exit(EXIT_WRONG if problems else 0)
+
+
+@buffer.command()
+@click.argument("site", type=click.Path(path_type=Path))
+@click.option(
+    "--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="A file a batch, here."
+)
+@click.option("--all", "everything", is_flag=True, help="Also batches the store has, as far as still here.")
+def export(site: Path, folder: Path | None, *, everything: bool) -> None:
+    """Print the sealed batches that wait, byte for byte, oldest first: line protocol, each batch ended by its seal."""
+    from gateway.inspection import waiting_batches  # noqa: PLC0415
+
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    for index, data in waiting_batches(_site(site).state_dir, everything=everything):
+        if folder is None:
+            click.echo(data, nl=False)
+        else:
+            (folder / f"{index:012d}.lp").write_bytes(data)
+
+
+@buffer.command()
+@click.argument("site", type=click.Path(path_type=Path))
+def repair(site: Path) -> None:
+    """Set rotten bytes aside and declare what was in them; exit 1 when something was, 75 when a gateway runs."""
+    from gateway.lock import Locked  # noqa: PLC0415
+    from gateway.repair import repair_buffer  # noqa: PLC0415
+
+    loaded = _site(site)
+    try:
+        told = repair_buffer(loaded)
+    except ConfigError as error:
+        _complain([error])
+        return
+    except Locked as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_LOCKED)
+    for line in told:
+        click.echo(line)
+    click.echo("sound" if not told else f"{len(told)} thing(s) repaired")
+    sys.exit(EXIT_WRONG if told else 0)
 
 
 @click.group()

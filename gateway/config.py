@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from drivers.driver import DeviceSpec, Endpoint
+from drivers.mqtt_options import default_client_id
+from gateway.hole_file import load_holes
 from gateway.site_checks import SiteChecker
 from gateway.site_file import SiteFile
 from telemetry.errors import ConfigError, Problem
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from drivers.modbus_holes import HoleBook
     from drivers.profiles import LoadedProfile
     from gateway.site_file import DeviceFile
 
@@ -85,6 +88,7 @@ def load_site(path: Path, environ: Mapping[str, str] | None = None) -> Site:
     if checker.problems:
         raise ConfigError(checker.problems)
     home = path.resolve().parent
+    holes = load_holes(home / file.state_dir)
     return Site(
         gateway=file.gateway,
         uscc=file.enterprise.uscc,
@@ -96,7 +100,7 @@ def load_site(path: Path, environ: Mapping[str, str] | None = None) -> Site:
         store=StoreTarget(
             file.store.url.rstrip("/"), file.store.org, file.store.bucket, file.store.timeout_s, checker.token
         ),
-        endpoints=tuple(_endpoint(file, index, checker) for index in range(len(file.endpoints))),
+        endpoints=tuple(_endpoint(file, index, checker, home, holes) for index in range(len(file.endpoints))),
         profile_texts={profile.profile_id: profile.text for profile in checker.profiles.values()},
         limits=Limits(file.limits.journal_mb * 1_000_000, file.limits.outbox_mb * 1_000_000),
         metrics_port=file.metrics.port,
@@ -145,15 +149,23 @@ def _without_secret(problem: Problem, secret_lines: set[int]) -> Problem:
     return replace(problem, source="") if problem.line in secret_lines else problem
 
 
-def _endpoint(file: SiteFile, index: int, checker: SiteChecker) -> Endpoint:
+def _endpoint(file: SiteFile, index: int, checker: SiteChecker, home: Path, holes: HoleBook) -> Endpoint:
     endpoint = file.endpoints[index]
+
+    def beside(name: str) -> str:
+        return str(home / name) if name else ""
+
     return Endpoint(
         url=endpoint.url,
         devices=tuple(_spec(device, checker.profiles[device.profile]) for device in endpoint.devices),
         timeout_ms=endpoint.timeout_ms,
-        client_id=endpoint.client_id or f"mfl-{file.gateway}",
+        client_id=endpoint.client_id or default_client_id(file.gateway, endpoint.url),
         username=endpoint.username,
         password=checker.passwords.get(index, ""),
+        ca_file=beside(endpoint.ca_file),
+        cert_file=beside(endpoint.cert_file),
+        key_file=beside(endpoint.key_file),
+        holes=holes,
     )
 
 

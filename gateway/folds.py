@@ -56,12 +56,12 @@ class Folds:
         """Readings folded into windows whose rows are not yet given."""
         return sum(fold.open_readings for fold, _ in self._folds.values())
 
-    def add(self, reading: Reading) -> list[Row]:
-        """Fold one reading; gives the rows of the windows it closed."""
+    def add(self, reading: Reading, kept_ms: int = 0) -> list[Row]:
+        """Fold one reading, kept in the journal segment of window `kept_ms`; gives the rows of the windows it closed."""
         fold, profile = self._folds[reading.device]
         sample = normalize(reading, profile)
         self._last_ms = max(self._last_ms, sample.at_ms)
-        return fold.add(sample)
+        return fold.add(sample, kept_ms)
 
     def close_until(self, until_ms: int) -> list[Row]:
         """Give the rows of every window that ended by `until_ms`."""

@@ -6,6 +6,7 @@ the CRC decides. A tail that is no whole frame was never synced, so it is cut; r
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import zlib
@@ -132,6 +133,18 @@ def sync_directory(directory: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def make_directory(directory: Path) -> None:
+    """Make a state directory so that a power cut leaves it where it is: its name is synced, and its parent's.
+
+    Even when both were there: whoever made them may have been killed before the sync. A parent that may not be read
+    is somebody else's and was made long ago.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for parent in (directory.parent, directory.parent.parent):
+        with contextlib.suppress(PermissionError):
+            sync_directory(parent)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

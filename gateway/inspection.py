@@ -26,7 +26,6 @@ def buffer_stat(state_dir: Path) -> dict[str, int | str]:
     stat: dict[str, int | str] = {"journal_segments": len(journal), "journal_bytes": sum(journal)}
     if cursor is None:
         return {**stat, "outbox": "none yet"}
-    buffered = cursor.rowed - cursor.replaced - cursor.delivered - cursor.quarantined - cursor.dead_lettered
     return {
         **stat,
         "gateway": cursor.gateway,
@@ -34,7 +33,7 @@ def buffer_stat(state_dir: Path) -> dict[str, int | str]:
         "next_seq": cursor.seq,
         "outbox_bytes": sum(path.stat().st_size for path in outbox.glob("*.seg")),
         "batches_waiting": cursor.index - 1 - cursor.done - len(cursor.above),
-        "readings_buffered": buffered,
+        "readings_buffered": _buffered(cursor),
         "readings_delivered": cursor.delivered,
         "readings_dead_lettered": cursor.dead_lettered,
         "readings_quarantined": cursor.quarantined,
@@ -49,8 +48,11 @@ def buffer_problems(state_dir: Path, key_file: Path) -> tuple[int, list[str]]:
     if not outbox.is_dir():
         return 0, []
     problems: list[str] = []
-    checked = 0
+    checked = waiting = 0
     links: dict[tuple[str, int], str] = {}
+    cursor = read_json(outbox / "cursor.json", Cursor)
+    if cursor is None:
+        problems.append("cursor.json: missing or unreadable; the next start makes it anew from the batches")
     for segment in Segments(outbox).items:
         data = segment.path.read_bytes()
         scan = scan_frames(data)
@@ -63,8 +65,37 @@ def buffer_problems(state_dir: Path, key_file: Path) -> tuple[int, list[str]]:
                 problems.append(f"{segment.path.name}: the frame at {frame.start} is no record")
                 continue
             checked += len(record.batches)
+            waiting += sum(readings for index, readings, _ in _waiting(record, cursor))
             problems += [f"{segment.path.name}: {text}" for text in _batch_problems(record, key, links)]
+    if cursor is not None and not problems and waiting != _buffered(cursor):
+        problems.append(f"{waiting} readings wait on disk, the account says {_buffered(cursor)}")
     return checked, problems
+
+
+def waiting_batches(state_dir: Path, *, everything: bool = False) -> Iterator[tuple[int, bytes]]:
+    """Give index and bytes of every batch that waits, oldest first; `everything`: also those done with and still here."""
+    outbox = state_dir / "outbox"
+    if not outbox.is_dir():
+        return
+    cursor = read_json(outbox / "cursor.json", Cursor)
+    for segment in Segments(outbox).items:
+        for frame in scan_frames(segment.path.read_bytes()).frames:
+            record = decode_record(frame.payload)
+            if record is not None:
+                wanted = None if everything else cursor
+                yield from ((index, data) for index, _, data in _waiting(record, wanted))
+
+
+def _waiting(record: Record, cursor: Cursor | None) -> Iterator[tuple[int, int, bytes]]:
+    """Give index, readings and bytes of a record's batches that the cursor is not done with; all without a cursor."""
+    parts = zip(record.readings, record.batches, strict=True)
+    for index, (readings, data) in enumerate(parts, start=record.index):
+        if cursor is None or (cursor.done < index < cursor.index and index not in cursor.above):
+            yield index, readings, data
+
+
+def _buffered(cursor: Cursor) -> int:
+    return cursor.rowed - cursor.replaced - cursor.delivered - cursor.quarantined - cursor.dead_lettered
 
 
 def _batch_problems(

@@ -113,7 +113,10 @@ class Intake:
             if reading.kind is ReadingKind.IDENTITY:
                 self._tell_identity(window_ms, reading)
             else:
-                self.ready += [(self._window(row.time_ms), row) for row in self.folds.add(reading)]
+                for row in self.folds.add(reading, window_ms):
+                    # A late row's readings lie in this segment, any other row's in the segment of its own window.
+                    kept_ms = window_ms if row.fields["late"] else self._window(row.time_ms)
+                    self.ready.append((kept_ms, row))
 
     def _tell_identity(self, window_ms: int, reading: Reading) -> None:
         told: dict[str, object] = dict(reading.values)

@@ -12,7 +12,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gateway.frames import FrameFile, sync_directory
+from gateway.frames import FrameFile, make_directory, sync_directory
 from gateway.journal_records import FrameRecord, Header, encode_frame_record, encode_header
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Journal:
     """The journal of one run of the gateway. Used from the event loop only; only the sync itself is in a thread."""
 
     def __init__(self, directory: Path, *, run: str, header: Header, bytes_max: int) -> None:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory)
         self._directory = directory
         self._run = run
         self._header = encode_header(header)
@@ -78,14 +78,15 @@ class Journal:
     @property
     def readings(self) -> int:
         """Accepted readings (identity answers not counted) whose rows are not yet sealed."""
-        live = sum(segment.readings for segment in self._segments.values())
-        return live + sum(readings for readings, _ in self._left.values())
+        # Lists, for the metrics are written in a thread while segments come and go.
+        live = sum(segment.readings for segment in list(self._segments.values()))
+        return live + sum(readings for readings, _ in list(self._left.values()))
 
     @property
     def size(self) -> int:
         """Bytes of all segments not consumed."""
-        live = sum(segment.file.size for segment in self._segments.values())
-        return live + sum(size for _, size in self._left.values())
+        live = sum(segment.file.size for segment in list(self._segments.values()))
+        return live + sum(size for _, size in list(self._left.values()))
 
     def append(
         self, window_ms: int, readings: Sequence[Reading], ack: Callable[[], None] | None = None

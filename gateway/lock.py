@@ -6,6 +6,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
+from gateway.frames import make_directory
 from telemetry.errors import FactoryError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class DirectoryLock:
     """Holds a directory until closed or until the process ends, however it ends."""
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory)
         path = directory / "lock"
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:

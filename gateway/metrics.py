@@ -170,6 +170,9 @@ def _devices(gateway: Gateway) -> Iterator[str]:
     yield from _series("device_readings_total", "counter", "Readings heard since start.", polls)
     bad = [({"device": device}, count) for device, count in sorted(intake.bad_polls.items())]
     yield from _series("device_bad_readings_total", "counter", "Bad readings heard since start.", bad)
+    books = {id(endpoint.holes): endpoint.holes for endpoint in gateway.site.endpoints if endpoint.holes}
+    refused = [({"device": name}, count) for book in books.values() for name, count in book.count().items()]
+    yield from _series("device_refused_ranges", "gauge", "Register ranges the device refuses.", refused)
 
 
 def _series(name: str, kind: str, text: str, values: Iterable[_Value]) -> Iterator[str]:

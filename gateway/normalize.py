@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from telemetry.line import INT64_MAX, INT64_MIN, FieldValue, Row, clean
 from telemetry.metrics import METRICS, MetricKind
-from telemetry.reading import MachineState, Quality, Sample
+from telemetry.reading import MachineState, Quality, ReadingKind, Sample
 from telemetry.schema import MEASUREMENTS
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class _Plan:
     metric: str
     multiply: int
     divide: int
+    offset: int
     least: int
     most: int
     sentinels: tuple[int, ...]
@@ -52,22 +53,30 @@ class Normalizer:
 
     def sample(self, reading: Reading) -> Sample:
         """Normalize one reading; a bad one stays bad and empty, an implausible value is no value."""
+        is_historical = reading.kind is ReadingKind.HISTORY and reading.source_ms is not None
+        at_ms = reading.source_ms if is_historical and reading.source_ms else reading.received_ms
         if reading.quality is Quality.BAD:
             return Sample(
-                reading.device, reading.received_ms, Quality.BAD, MachineState.UNKNOWN, reason=reading.reason
+                reading.device,
+                at_ms,
+                Quality.BAD,
+                MachineState.UNKNOWN,
+                reason=reading.reason,
+                is_historical=is_historical,
             )
         values = reading.values
         counters, doubts = _collect(self._counters, values)
         gauges, more_doubts = _collect(self._gauges, values)
         return Sample(
             device=reading.device,
-            at_ms=reading.received_ms,
+            at_ms=at_ms,
             quality=Quality.UNCERTAIN if doubts or more_doubts else reading.quality,
             state=self._state(values),
             counters=counters,
             gauges=gauges,
             boot_clock=self._boot_seconds(values),
             reason=reading.reason,
+            is_historical=is_historical,
         )
 
     def _state(self, values: Mapping[str, RawValue]) -> MachineState:
@@ -95,6 +104,7 @@ def _plan(name: str, point: Point) -> _Plan:
         metric=metric.name,
         multiply=point.multiply,
         divide=point.divide,
+        offset=point.offset,
         least=max(least, 0) if metric.kind is MetricKind.COUNTER else least,
         most=VALUE_MAX if point.maximum is None else min(point.maximum, VALUE_MAX),
         sentinels=point.sentinels,
@@ -121,9 +131,9 @@ def _collect(plans: list[_Plan], values: Mapping[str, RawValue]) -> tuple[dict[s
         raw = values.get(plan.point)
         kind = type(raw)  # exactly: true and false are no numbers here
         if kind is int:
-            value: int = raw * plan.multiply // plan.divide  # type: ignore[assignment,operator]
+            value: int = raw * plan.multiply // plan.divide + plan.offset  # type: ignore[assignment,operator]
         elif kind is float and abs(raw) <= VALUE_MAX * plan.divide:  # type: ignore[arg-type]  # false for NaN and inf
-            value = round(raw * plan.multiply / plan.divide)  # type: ignore[operator]
+            value = round(raw * plan.multiply / plan.divide) + plan.offset  # type: ignore[operator]
         else:
             doubts += 1
             continue

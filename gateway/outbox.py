@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from gateway.chain import Start, apply_record, begin_epoch, birth_row, recover
-from gateway.frames import sync_directory
+from gateway.frames import make_directory, sync_directory
 from gateway.lock import DirectoryLock
 from gateway.losses import dead_letter_losses
 from gateway.outbox_records import Cursor, EpochNote, OutboxStat, Owed, Record, read_json, write_json
@@ -65,6 +65,7 @@ class Outbox:
         make_room: Callable[[], None],
     ) -> None:
         self._make_room = make_room
+        self._new_epoch: Callable[[], str] = _random_epoch
         self._directory = directory
         self._cursor = cursor
         self._segments = segments
@@ -107,6 +108,7 @@ class Outbox:
                 Start(gateway, write_public_key(key.public_key()), note, reason, new_epoch),
             )
             outbox = cls(directory, cursor=cursor, segments=segments, key=key, lock=lock, make_room=make_room)
+            outbox._new_epoch = new_epoch
             outbox.consumed = frozenset(name for record in records for name in record.consumed)
             outbox._save()
         except BaseException:
@@ -117,7 +119,7 @@ class Outbox:
     @staticmethod
     def adopt(directory: Path, place: ChainPlace) -> None:
         """Start a fresh outbox at a given place of a chain; FileExistsError when an outbox is there."""
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory)
         if (directory / "cursor.json").exists() or any(directory.glob("*.seg")):
             raise FileExistsError(f"{directory} holds an outbox already")
         cursor = Cursor(place.gateway, "", place.epoch, place.seq, place.prev)
@@ -292,7 +294,7 @@ class Outbox:
         """
         with self._lock:
             cursor = self._cursor
-            begin_epoch(cursor, "conflict", _random_epoch())
+            begin_epoch(cursor, "conflict", self._new_epoch())
             self._save()
             done = 0
             for index in indices:

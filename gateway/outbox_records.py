@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -120,14 +121,28 @@ def decode_record(payload: bytes) -> Record | None:
         return None
 
 
+_CRC = b"\ncrc32 "
+
+
 def read_json(path: Path, kind: type[StateT]) -> StateT | None:
-    """Read a small state file; None when it is missing or is not what it should be."""
+    """Read a small state file; None when it is missing, rotten or not what it should be.
+
+    A file without a checksum was written before there was one, and is believed.
+    """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        text, mark, told = path.read_bytes().partition(_CRC)
+        if mark and told != _checksum(text):
+            return None
+        return msgspec.json.decode(text, type=kind)
     except (OSError, msgspec.MsgspecError):
         return None
 
 
 def write_json(path: Path, value: msgspec.Struct) -> None:
-    """Replace a small state file durably."""
-    write_atomically(path, msgspec.json.encode(value))
+    """Replace a small state file durably, its checksum on the last line: one turned bit must not move a cursor."""
+    text = msgspec.json.encode(value)
+    write_atomically(path, text + _CRC + _checksum(text))
+
+
+def _checksum(text: bytes) -> bytes:
+    return f"{zlib.crc32(text):08x}\n".encode()

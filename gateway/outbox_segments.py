@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gateway.frames import FrameFile, frame_at, scan_frames, set_aside, sync_directory
 from gateway.outbox_records import Record, decode_record, encode_record
 
@@ -61,7 +63,11 @@ class Segments:
         return sum(segment.size for segment in self.items)
 
     def recover_tail(self, index: int) -> list[Record]:
-        """Cut the torn tail; give the records from the segment that holds `index` on, at least the last there are."""
+        """Cut the torn tail; give the records from the segment that holds `index` on, at least the last there are.
+
+        Only the very last record keeps its batches' bytes: with the cursor lost all segments are read, and a whole backlog
+        would not fit into memory. The chain's place needs no more than that.
+        """
         records: list[Record] = []
         for number, segment in reversed(list(enumerate(self.items))):
             data = segment.path.read_bytes()
@@ -74,7 +80,8 @@ class Segments:
                 file.close()
                 segment.size = scan.end
             found = [record for frame in scan.frames if (record := decode_record(frame.payload))]
-            records = found + records
+            kept = found[-1:] if not records else []
+            records = [*map(_slim, found[: len(found) - len(kept)]), *kept, *records]
             if records and segment.first <= index:
                 break
         return records
@@ -185,3 +192,8 @@ class Segments:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+def _slim(record: Record) -> Record:
+    """Drop a record's batches but not their number."""
+    return msgspec.structs.replace(record, batches=(b"",) * len(record.batches))

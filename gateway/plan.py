@@ -22,6 +22,8 @@ def plan_lines(site: Site) -> Iterator[str]:
         yield f"{endpoint.url} (answers within {endpoint.timeout_ms} ms)"
         for spec in endpoint.devices:
             yield from _device_lines(spec)
+            if endpoint.holes is not None:
+                yield from (f"    {line}" for line in endpoint.holes.lines(spec.device, spec.profile_id))
 
 
 def _device_lines(spec: DeviceSpec) -> Iterator[str]:
@@ -34,6 +36,8 @@ def _device_lines(spec: DeviceSpec) -> Iterator[str]:
     elif profile.mqtt is not None:
         name = spec.topic_name or spec.device
         yield f"    topic {profile.mqtt.topic.replace('+', name)}, {len(profile.points)} points"
+    elif profile.sparkplug is not None:
+        yield f"    Sparkplug {profile.sparkplug.level} {spec.topic_name or spec.device}, {len(profile.points)} points"
 
 
 def _reads(spec: DeviceSpec) -> Iterator[str]:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from drivers import DRIVERS
+from drivers.modbus_url import MODBUS_SCHEMES
 from drivers.profiles import load_profile
+from gateway.broker_checks import BROKER_SECTIONS, broker_problem, group_of, is_broker, name_problem, way_of
+from gateway.modbus_checks import ModbusLines, is_modbus, modbus_url_problem
 from telemetry.errors import ConfigError, Problem
 from telemetry.schema import MEASUREMENTS
 from telemetry.strict import locate, position, source_line
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from gateway.site_file import DeviceFile, EndpointFile, SiteFile
 
 TOKEN_BYTES_MAX = 4096
-_PROTOCOL = {"tcp": "modbus", "mqtt": "mqtt"}
+_PROTOCOL = {**dict.fromkeys(MODBUS_SCHEMES, "modbus"), **BROKER_SECTIONS}
 """URL scheme → the profile section that a device behind it needs."""
 
 
@@ -36,6 +39,7 @@ class SiteChecker:
         self._text = text
         self._path = path
         self._environ = environ
+        self._modbus_lines = ModbusLines()
         self.problems: list[Problem] = []
         self.profiles: dict[str, LoadedProfile] = {}
         """Profile as named in the file → what was loaded."""
@@ -107,10 +111,14 @@ class SiteChecker:
             close = difflib.get_close_matches(parts.scheme, DRIVERS, n=1)
             hint = f"did you mean {close[0]!r}?" if close else ""
             self._add(location, f"unknown scheme {parts.scheme!r}; one of {', '.join(sorted(DRIVERS))}", hint)
-        elif problem := _address_problem(endpoint.url):
-            self._add(location, problem, f"write {parts.scheme}://host:port")
-        key = f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
-        if key in urls:
+        elif is_modbus(endpoint.url):
+            self._check_modbus_line(location, endpoint)
+            self._check_tls_files(index, endpoint)
+        elif is_broker(endpoint.url):
+            self._check_broker(location, endpoint)
+            self._check_tls_files(index, endpoint)
+        key = f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}{group_of(endpoint.url)}"
+        if key in urls and not is_modbus(endpoint.url):
             self._add(
                 location,
                 f"is given twice (first on line {urls[key]})",
@@ -120,8 +128,35 @@ class SiteChecker:
         if endpoint.password_env is not None:
             self.passwords[index] = self._secret(["endpoints", index, "password_env"], endpoint.password_env)
 
+    def _check_broker(self, location: list[int | str], endpoint: EndpointFile) -> None:
+        problem, hint = broker_problem(endpoint.url)
+        if problem:
+            self._add(location, problem, hint)
+
+    def _check_modbus_line(self, location: list[int | str], endpoint: EndpointFile) -> None:
+        if problem := modbus_url_problem(endpoint.url):
+            self._add(location, problem)
+            return
+        first = self._profile(endpoint.devices[0].profile)
+        port = first.profile.modbus.port if first is not None and first.profile.modbus is not None else 502
+        clash = self._modbus_lines.add(endpoint.url, port, self._line(location))
+        if clash is not None:
+            self._add(location, *clash)
+
+    def _check_tls_files(self, index: int, endpoint: EndpointFile) -> None:
+        for name in ("ca_file", "cert_file", "key_file"):
+            given = getattr(endpoint, name)
+            here: list[int | str] = ["endpoints", index, name]
+            if given and urlsplit(endpoint.url).scheme not in {"tls", "mqtts", "spbs"}:
+                way_out = "write tls://host:802, mqtts:// or spbs://, or leave it out"
+                self._add(here, "belongs to a line under TLS", way_out)
+            elif given and not (self._path.resolve().parent / given).is_file():
+                self._add(here, "is not there", "a PEM file; a relative path starts at the site file")
+        if bool(endpoint.cert_file) < bool(endpoint.key_file):
+            self._add(["endpoints", index, "key_file"], "is the key of no cert_file", "give both")
+
     def _check_units(self, index: int, endpoint: EndpointFile) -> None:
-        if urlsplit(endpoint.url).scheme != "tcp":
+        if not is_modbus(endpoint.url):
             return
         seen: dict[int, int] = {}
         for number, device in enumerate(endpoint.devices):
@@ -166,7 +201,7 @@ class SiteChecker:
                 "poll more often, or choose a longer window_s",
             )
         self._check_declared(location, device)
-        self._check_profile([*location, "profile"], device.profile, urlsplit(endpoint.url).scheme)
+        self._check_profile([*location, "profile"], device, urlsplit(endpoint.url).scheme)
 
     def _check_declared(self, location: list[int | str], device: DeviceFile) -> None:
         known = MEASUREMENTS["identity"].fields
@@ -194,7 +229,8 @@ class SiteChecker:
         """Let a profile's relative path start at the site file, whatever directory the gateway runs in."""
         return str(self._path.resolve().parent / name) if _is_path(name) else name
 
-    def _check_profile(self, location: list[int | str], name: str, scheme: str) -> None:
+    def _check_profile(self, location: list[int | str], device: DeviceFile, scheme: str) -> None:
+        name = device.profile
         if _is_path(name) and (".." in PurePosixPath(name).parts or not self._is_inside(name)):
             self._add(
                 location, "leads out of the site file's directory", "copy the profile beside the site file"
@@ -208,9 +244,11 @@ class SiteChecker:
                 for problem in error.problems:
                     self._add(location, f"{problem.key}: {problem.message}".removeprefix(": "), problem.hint)
             return
+        if unfit := name_problem(device, loaded.profile, scheme):
+            self._add([*location[:-1], "topic_name"], unfit)
         wanted = _PROTOCOL.get(scheme)
         if wanted is not None and getattr(loaded.profile, wanted) is None:
-            other = "mqtt" if wanted == "modbus" else "modbus"
+            other = way_of(loaded.profile)
             self._add(
                 location,
                 f"{name!r} is heard over {other}, this endpoint is {scheme}://",
@@ -228,23 +266,9 @@ def _shown(line: str) -> str:
 
 
 def _is_path(name: str) -> bool:
-    return "/" in name or name.endswith(".yaml")
+    file = name.partition("?")[0]  # what follows is what the integrator chose
+    return "/" in file or file.endswith(".yaml")
 
 
 def _is_token(token: str) -> bool:
     return 0 < len(token) <= TOKEN_BYTES_MAX and token.isascii() and token.isprintable() and " " not in token
-
-
-def _address_problem(url: str) -> str:
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        return "has an impossible port"
-    if not parts.hostname:
-        return "names no host"
-    if parts.username or parts.password:
-        return "holds a user or password; use username and password_env"
-    if port == 0 or parts.path not in {"", "/"} or parts.query or parts.fragment:
-        return "holds more than host and port"
-    return ""

@@ -32,7 +32,9 @@ class StoreFile(Model):
     token_env: EnvName | None = None
     org: str = Field(default="mfl", min_length=1, max_length=100)
     bucket: str = Field(default="evidence", min_length=1, max_length=100)
-    timeout_s: int = Field(default=10, ge=1, le=60)
+    timeout_s: int = Field(
+        default=10, ge=1, le=14, description="a half-open connection is noticed within 15 s"
+    )
 
 
 class DeviceFile(Model):
@@ -42,19 +44,30 @@ class DeviceFile(Model):
     profile: str = Field(min_length=1, max_length=300)
     unit: int | None = Field(default=None, ge=1, le=247, description="Modbus unit; 0 would be a broadcast")
     poll_interval_ms: int = Field(default=1000, ge=50, le=3_600_000)
-    topic_name: str | None = Field(default=None, pattern=r"^[^/+#\x00]{1,128}$")
+    topic_name: str | None = Field(
+        default=None,
+        pattern=r"^[^/+#\x00]{1,128}(/[^/+#\x00]{1,128})?$",
+        description="the device's name in its topic; NODE/DEVICE under Sparkplug",
+    )
     cell: str = Field(default="", max_length=64)
     declared: dict[str, str | int] = Field(default_factory=dict, max_length=16)
 
 
 class EndpointFile(Model):
-    """One address and the devices behind it: `tcp://host:port` (Modbus TCP) or `mqtt://host:port`."""
+    """One address and the devices behind it: `tcp://host:port` (Modbus TCP) or `mqtt://host:port`.
+
+    Modbus is also `tls://host:802`, `rtu:///dev/ttyS0?baudrate=9600&parity=E&stopbits=1`, `rtu+tcp://host:port` and
+    `dtu://0.0.0.0:port?registration=HEX&heartbeat=HEX`.
+    """
 
     url: str = Field(pattern=r"^[a-z][a-z0-9+.-]*://", max_length=300)
     timeout_ms: int = Field(default=1000, ge=50, le=60_000)
     client_id: str = Field(default="", max_length=128)
     username: str = Field(default="", max_length=128)
     password_env: EnvName | None = None
+    ca_file: str = Field(default="", max_length=4096, description="PEM: who may stand at the other end (TLS)")
+    cert_file: str = Field(default="", max_length=4096, description="PEM: our own certificate (TLS)")
+    key_file: str = Field(default="", max_length=4096, description="PEM: its private key (TLS)")
     devices: tuple[DeviceFile, ...] = Field(min_length=1, max_length=1000)
 
 

@@ -1,6 +1,7 @@
 """Which batch goes to the store next, and what does its answer mean? Newest first, then the backlog, oldest first.
 
-One batch in flight. Every answer of DESIGN section 5 has its consequence here; nothing is forgotten without a 204.
+What is sealed now stays ahead of the backlog until the store has it, for two windows at most; every fourth offer is the
+backlog's oldest whatever is fresh, so that a slow store comes to its end too. One batch in flight. Every answer of DESIGN section 5 has its consequence here; nothing is forgotten without a 204.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from telemetry.sink import Answer, AnswerKind
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from gateway.outbox import Outbox
     from telemetry.clock import Clock
@@ -32,6 +33,12 @@ RESEAL_MS = 600_000
 """Shortest time between two new epochs: a store that answers 409 to everything must not be fed epochs."""
 DISK_WAIT_S = 10.0
 """How long a disk that refuses is left alone."""
+FRESH_MS = 120_000
+"""How long a batch counts as fresh when nobody says: two windows of the default length."""
+FRESH_MAX = 64
+"""Fresh batches remembered: a window of 1,000 devices seals one or two, so this is many windows."""
+FRESH_IN_A_ROW = 3
+"""Fresh batches offered in a row before the backlog has its turn."""
 IDLE_S = 1.0
 """How long a quiet uplink waits before it looks again, if nobody wakes it."""
 
@@ -58,6 +65,8 @@ class Uplink:
         clock: Clock,
         chance: random.Random,
         seal_time: Callable[[], SealTime],
+        *,
+        fresh_ms: int = FRESH_MS,
     ) -> None:
         self._outbox = outbox
         self._sink = sink
@@ -65,8 +74,12 @@ class Uplink:
         self._seal_time = seal_time
         self._backoff = Backoff(chance)
         self._wake = asyncio.Event()
-        self._newest_offered = outbox.newest
-        """Batches sealed later than this go first."""
+        self._fresh_ms = fresh_ms
+        self._newest_seen = outbox.newest
+        """Batches sealed later than this are fresh."""
+        self._fresh: dict[int, int] = {}
+        """Fresh batches, oldest first → monotonic ms until which they are."""
+        self._in_a_row = 0
         self._conflicting: set[int] = set()
         self._reseal_from_ms = clock.mono_ms()
         self._held: dict[int, int] = {}
@@ -121,12 +134,25 @@ class Uplink:
         now_ms = self._clock.mono_ms()
         self._held = {index: until for index, until in self._held.items() if until > now_ms}
         skip = self._conflicting | self._held.keys()
-        newest = self._outbox.newest
-        if newest > self._newest_offered:
-            self._newest_offered = newest
-            if newest not in skip and not self._outbox.is_done(newest):
-                return newest
+        fresh = self._next_fresh(now_ms, skip)
+        if fresh is not None and self._in_a_row < FRESH_IN_A_ROW:
+            self._in_a_row += 1
+            return fresh
+        self._in_a_row = 0
         return self._outbox.next_unsent(skip)
+
+    def _next_fresh(self, now_ms: int, skip: Collection[int]) -> int | None:
+        """Give the newest batch that is fresh and not done with."""
+        newest = self._outbox.newest
+        for index in range(max(self._newest_seen + 1, newest - FRESH_MAX + 1), newest + 1):
+            self._fresh[index] = now_ms + self._fresh_ms
+        self._newest_seen = newest
+        self._fresh = {
+            index: until
+            for index, until in list(self._fresh.items())[-FRESH_MAX:]
+            if until > now_ms and not self._outbox.is_done(index)
+        }
+        return next((index for index in reversed(self._fresh) if index not in skip), None)
 
     def _settle(self, index: int, answer: Answer) -> float:
         state = self.state

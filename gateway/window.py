@@ -92,7 +92,8 @@ class WindowFold:
         self._last_state = MachineState.UNKNOWN
         self._boot_clock: int | None = None
         self._booted = False
-        self._late: dict[int, _Late] = {}
+        self._late: dict[tuple[int, int], _Late] = {}
+        """(where it is kept, window) → late readings; given together with what is kept there, never before or after."""
         self._open(run_start_ms)
 
     def _open(self, start_ms: int) -> None:
@@ -108,11 +109,14 @@ class WindowFold:
         """Readings folded into windows whose row is not yet given."""
         return self._readings + sum(late.readings for late in self._late.values())
 
-    def add(self, sample: Sample) -> list[Row]:
-        """Fold one sample; gives the rows of the windows that its coming closes."""
+    def add(self, sample: Sample, kept_ms: int = 0) -> list[Row]:
+        """Fold one sample; gives the rows of the windows that its coming closes.
+
+        `kept_ms` is the window of the journal segment that holds it: late readings' rows wait for that window's end.
+        """
         at_ms = sample.at_ms
-        if at_ms < self._start:
-            return self._add_late(sample)
+        if at_ms < self._start or sample.is_historical:
+            return self._add_late(sample, kept_ms)
         good = sample.quality is not Quality.BAD
         last_ms = self._last_good_ms
         counts = good and last_ms is not None and at_ms - last_ms <= 2 * self._poll_ms
@@ -132,15 +136,15 @@ class WindowFold:
         return rows
 
     def close_until(self, now_ms: int) -> list[Row]:
-        """Close every window that ended by now; gives their rows and those of late readings."""
-        rows = self._late_rows() + self._leap(now_ms)
+        """Close every window that ended by now; gives their rows and those of late readings kept in them."""
+        rows = self._late_rows([key for key in self._late if key[0] < now_ms]) + self._leap(now_ms)
         while self._end <= now_ms:
             rows.append(self._close())
         return rows
 
     def finish(self, now_ms: int) -> list[Row]:
         """Close also the open window, short, because the run ends now; never before the last reading in it."""
-        rows = self.close_until(now_ms)
+        rows = self._late_rows(list(self._late)) + self.close_until(now_ms)
         end_ms = max(now_ms, self._last_ms + 1) if self._readings else now_ms
         if end_ms > self._start:
             self._end = end_ms
@@ -245,10 +249,11 @@ class WindowFold:
         for event, times in total.events.items():
             fields[f"{name}_{event}"] = times
 
-    def _add_late(self, sample: Sample) -> list[Row]:
+    def _add_late(self, sample: Sample, kept_ms: int) -> list[Row]:
         start_ms = sample.at_ms - sample.at_ms % self._window_ms
-        rows = self._late_rows() if len(self._late) >= LATE_WINDOWS_MAX else []
-        late = self._late.setdefault(start_ms, _Late())
+        beside = [key for key in self._late if key[0] == kept_ms]
+        rows = self._late_rows(beside) if len(beside) >= LATE_WINDOWS_MAX else []
+        late = self._late.setdefault((kept_ms, start_ms), _Late())
         late.readings += 1
         if sample.quality is Quality.BAD:
             late.bad += 1
@@ -257,11 +262,9 @@ class WindowFold:
             late.last[name] = value
         return rows
 
-    def _late_rows(self) -> list[Row]:
+    def _late_rows(self, keys: list[tuple[int, int]]) -> list[Row]:
         """Write late readings as second rows of their windows: no state time that is not their own, no increases."""
-        rows = [self._late_row(start_ms, late) for start_ms, late in sorted(self._late.items())]
-        self._late.clear()
-        return rows
+        return [self._late_row(key[1], self._late.pop(key)) for key in sorted(keys)]
 
     def _late_row(self, start_ms: int, late: _Late) -> Row:
         fields: dict[str, FieldValue] = dict.fromkeys((f"{state}_ms" for state in _KNOWN), 0)

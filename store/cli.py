@@ -1,7 +1,9 @@
-"""What can be done with a store from the command line? `mfl store enrol|revoke|token|verify|rebuild|export`."""
+"""What can be done with a store from the command line? `mfl store enrol|revoke|token|verify|check-influx|rebuild|export`."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import secrets
 import sys
 import threading
@@ -183,10 +185,41 @@ def verify(directory: Path, size: int | None, root: str | None) -> None:
     for (gateway, epoch), seqs in sorted(report.progress.items()):
         gaps = ", ".join(f"{low}-{high}" for low, high in seqs.missing()) or "none"
         click.echo(f"{gateway} {epoch}: seq 1-{seqs.highest}, missing: {gaps}")
+    for account in report.accounts:
+        click.echo(account)
     click.echo(
         f"{report.leaves} leaves: {report.batches} batches with {report.rows} rows, {report.events} events, "
         f"{report.unsigned} unsigned writes; root {report.root_hash}; {report.problem_count} problems"
     )
+    sys.exit(1 if report.problem_count else 0)
+
+
+@store.command("check-influx")
+@click.argument("url")
+@click.option("--db", default="evidence", show_default=True, help="Its database (bucket).")
+@click.option("--start", type=_Instant(), required=True, help="Seals from this moment...")
+@click.option("--stop", type=_Instant(), required=True, help="...until before this one.")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="GATEWAY=KEY",
+    help="A gateway's public key line; may be repeated.",
+)
+def check_influx(url: str, db: str, start: int, stop: int, keys: tuple[str, ...]) -> None:
+    """Read the InfluxDB at URL back and check every seal; exit code 1 when one does not hold; its token in MFL_INFLUX_TOKEN."""
+    from store.influx_check import InfluxSource
+    from store.influx_check import check_influx as check
+
+    public = dict(text.partition("=")[::2] for text in keys)
+    source = InfluxSource(url, db, os.environ.get("MFL_INFLUX_TOKEN", ""))
+    try:
+        report = asyncio.run(check(source, (start, stop), public))
+    except ValueError as error:
+        raise click.UsageError(f"--key: {error}") from None
+    for problem in report.problems:
+        click.echo(problem)
+    click.echo(f"{report.batches} batches with {report.rows} rows hold; {report.problem_count} problems")
     sys.exit(1 if report.problem_count else 0)
 
 

@@ -7,6 +7,7 @@ No server and no daemon. One process writes; any number read. The log is the rec
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 import threading
@@ -30,7 +31,7 @@ from store.enrolment import (
 from store.frames import FrameKind
 from store.index import Index, make_entry
 from store.lock import WriterLock
-from store.log import EvidenceLog, Located, LogDamage, replace_file
+from store.log import EvidenceLog, Located, LogDamage, replace_file, sync_directory
 from store.merkle import MerkleTree
 from store.points import make_write
 from store.segments import RowFiles, day_date, read_segment
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.enrolment import Grant
+    from store.frames import Frame
     from store.progress import SeqSet
     from telemetry.clock import Clock
     from telemetry.seal import Batch
@@ -92,6 +94,9 @@ class EmbeddedStore:
         lock = None
         if not read_only:
             directory.mkdir(parents=True, exist_ok=True)
+            # Even when it was there: whoever made it may have been killed before its name was synced.
+            with contextlib.suppress(PermissionError):
+                sync_directory(directory.parent)
             lock = WriterLock(directory)
         try:
             store = cls(directory, clock, lock)
@@ -324,6 +329,13 @@ class EmbeddedStore:
                     self.compact(day)
                     return day
         return None
+
+    def read_frames(self, start: int, leaves_max: int, bytes_max: int) -> tuple[list[Frame], int]:
+        """Give stored frames from a leaf on, and the leaf behind them; damaged ones are passed over."""
+        with self._committer.lock:
+            stop = min(self._log.next_leaf, start + leaves_max)
+            places = self._index.places(start, stop)
+        return self._log.read_some(places, stop, bytes_max)
 
     def measurements(self) -> list[str]:
         """Give the measurements that have rows."""

@@ -259,3 +259,13 @@ def spell_value(kind: str, text: str) -> str:
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
     return f"{text}{kind}" if kind in "iu" else text
+
+
+def spell_line(line: InfluxLine) -> str:
+    """Write a whole line, its time in ns."""
+    tags = spell_tags(line.tags)
+    head = spell_measurement(line.measurement) + (f",{tags}" if tags else "")
+    fields = ",".join(
+        f"{_spell(name)}={spell_value(value.kind, value.text)}" for name, value in line.fields.items()
+    )
+    return f"{head} {fields} {line.time_ns}"

@@ -251,6 +251,20 @@ class EvidenceLog:
             )
         return found.frame
 
+    def read_some(
+        self, places: Sequence[tuple[int, Place]], stop: int, bytes_max: int
+    ) -> tuple[list[Frame], int]:
+        """Read frames in order until they have `bytes_max`; gives them and the leaf behind them, at most `stop`."""
+        frames: list[Frame] = []
+        size = 0
+        for leaf, place in places:
+            if size >= bytes_max:
+                return frames, leaf
+            with contextlib.suppress(LogDamage):  # `verify` tells it
+                frames.append(self.read(place))
+            size += place.length
+        return frames, stop
+
     def walk(self) -> Iterator[tuple[int, Found | Damage]]:
         """Walk every frame and all damage as they lie in the files, with the segment of each; changes nothing."""
         for segment in self.segments():

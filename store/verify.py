@@ -1,7 +1,8 @@
 """Is the record whole? Walks the evidence log from its first byte and checks everything that can be checked offline.
 
 Frames (CRC32, leaves without a gap), events, seals, signatures under the keys enrolled at the time of receipt, no key
-twice, chain links wherever both ends are here, the Merkle root against the index, and a published root if one is given.
+twice, chain links wherever both ends are here, each gateway's own totals against what is here, the Merkle root against
+the index, and a published root if one is given.
 Needs no index, no row files and no network; changes nothing.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from store.balance import Balance
 from store.enrolment import Authority, read_event
 from store.frames import Damage, FrameKind
 from store.influx_line import LineError
@@ -20,6 +22,7 @@ from telemetry.errors import SealError
 from telemetry.seal import GENESIS, read_lines, read_seal, split_batch
 
 if TYPE_CHECKING:
+    from store.balance import Settlement
     from store.frames import Frame
     from store.log import EvidenceLog
     from telemetry.seal import Batch
@@ -41,6 +44,7 @@ class Report:
     problems: list[str] = field(default_factory=list)
     problem_count: int = 0
     progress: dict[tuple[str, str], SeqSet] = field(default_factory=dict)
+    accounts: list[Settlement] = field(default_factory=list)
 
     def add(self, problem: str) -> None:
         """Note a problem."""
@@ -78,6 +82,7 @@ class _Walk:
         self.report = Report()
         self._authority = Authority()
         self._tree = MerkleTree()
+        self._balance = Balance()
         self._chains: dict[tuple[str, str], _Chain] = {}
         self.roots: dict[int, str] = {}
 
@@ -100,7 +105,7 @@ class _Walk:
     def _batch(self, frame: Frame, where: str) -> None:
         try:
             batch = read_seal(frame.body)
-            rows = len(read_lines(batch))
+            lines = read_lines(batch)
         except SealError as error:
             self.report.add(f"{where}: leaf {frame.leaf}: {error}")
             return
@@ -123,8 +128,9 @@ class _Walk:
             self.report.add(
                 f"{where}: {seal.gateway} epoch {seal.epoch}: seq {wrong} does not follow {wrong - 1}"
             )
+        self._balance.add(batch, lines)
         self.report.batches += 1
-        self.report.rows += rows
+        self.report.rows += len(lines)
 
     def _event(self, frame: Frame, where: str) -> None:
         try:
@@ -139,6 +145,13 @@ class _Walk:
             self.report.unsigned += 1
         except (LineError, ValueError, KeyError) as error:
             self.report.add(f"{where}: leaf {frame.leaf}: not an unsigned write: {error}")
+
+    def settle(self) -> None:
+        """Close the accounts; one with more readings than were accepted is a problem."""
+        for account in self._balance.settle():
+            self.report.accounts.append(account)
+            if not account.is_sound:
+                self.report.add(f"{account.gateway}: more readings are here than were accepted: {account}")
 
     def root(self) -> str:
         return self._tree.root().hex()
@@ -158,6 +171,7 @@ def verify_log(log: EvidenceLog, *, expected: tuple[int, str] | None = None, is_
         if expected is not None and expected[0] == walk.report.leaves:
             found = walk.root()
         walk.take(item.frame, where)
+    walk.settle()
     report = walk.report
     report.root_hash = walk.root()
     if expected is not None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+import sys
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - pytest reads the annotations
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,10 +22,13 @@ from simulators.mqtt_device import MqttDevice
 from simulators.processes import CommandProcess, ask, until_answers
 from simulators.voice import Voice
 from store.embedded import EmbeddedStore
+from store.log import EvidenceLog
+from store.verify import verify_log
 from telemetry.clock import Clock
 from telemetry.metrics import COUNTERS
 from telemetry.reading import MachineState
 from telemetry.seal import write_public_key
+from tests.e2e.figures import FIGURES, Figure, table
 from tests.e2e.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -38,11 +44,43 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-class Plant:
-    """Some xArm robots whose counters the test moves; gateway → proxy → store."""
+@dataclass(slots=True)
+class PrefixedProcess(CommandProcess):
+    """A command behind another one, as in `ip netns exec NAME`."""
 
-    def __init__(self, folder: Path, broker_url: str = "", robots: int = 4) -> None:
+    prefix: tuple[str, ...] = ()
+
+    async def start(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.prefix, sys.executable, "-m", "mfl", *self.arguments,
+                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+
+class Plant:
+    """Some xArm robots whose counters the test moves; gateway → proxy → store.
+
+    `state` and `store` are folders elsewhere (a small disk); the store listens at `store_host`, started behind `prefix`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        broker_url: str = "",
+        robots: int = 4,
+        *,
+        state: Path | None = None,
+        store: Path | None = None,
+        store_host: str = "127.0.0.1",
+        prefix: tuple[str, ...] = (),
+        proxied: bool = True,
+    ) -> None:
         self.folder = folder
+        self.state_home, self.store_home = state or folder / "state", store or folder / "store"
+        self.store_host, self.proxied = store_host, proxied
+        self.looks = 0
+        """How often the account on /metrics was seen to hold."""
         self.broker_url = broker_url
         self.arm = load_profile("kuka_krc4_neuron").profile
         self.mqtt: dict[str, MqttDevice] = {}
@@ -51,8 +89,9 @@ class Plant:
         self.servers: dict[str, ModbusDeviceServer] = {}
         self.store_port, self.metrics_port = free_port(), free_port()
         self._stack = AsyncExitStack()
-        self.store = CommandProcess(
-            ("store", "serve", str(folder / "store"), "--port", str(self.store_port)), folder / "store.log"
+        place = ("--host", store_host, "--port", str(self.store_port), "--behind-proxy")
+        self.store = PrefixedProcess(
+            ("store", "serve", str(self.store_home), *place), folder / "store.log", prefix=prefix
         )
         self.gateway = CommandProcess(
             ("gateway", "run", str(folder / "site.yaml"), "--assume-synced"), folder / "gateway.log"
@@ -61,9 +100,7 @@ class Plant:
 
     async def __aenter__(self) -> Self:
         key = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
-        store = EmbeddedStore.open(
-            self.folder / "store", Clock(lambda: 1_500_000_000_000, lambda: 0, "setup")
-        )
+        store = EmbeddedStore.open(self.store_home, Clock(lambda: 1_500_000_000_000, lambda: 0, "setup"))
         token = store.enrol(
             GATEWAY, write_public_key(key.public_key()), kind="edge", from_ms=0, at_ms=1_500_000_000_000
         )
@@ -81,7 +118,7 @@ class Plant:
             arm = MqttDevice(self.arm, self.broker_url, "robot-m")
             self.mqtt["robot-m"] = await self._stack.enter_async_context(arm)
         self.tell()
-        (self.folder / "site.yaml").write_text(json.dumps(self.site()))
+        self.write_site()
         return self
 
     async def __aexit__(
@@ -99,10 +136,10 @@ class Plant:
             "gateway": GATEWAY,
             "enterprise": {"uscc": "91330302MA285TN44Q", "name": "plant"},
             "window_s": 1,
-            "state_dir": str(self.folder / "state"),
+            "state_dir": str(self.state_home),
             "key_file": str(self.folder / "gateway.key"),
             "store": {
-                "url": f"http://127.0.0.1:{self.proxy.port}",
+                "url": self.store_url(),
                 "token_file": str(self.folder / "token"),
                 "timeout_s": 3,
             },
@@ -125,6 +162,14 @@ class Plant:
             ],
             "metrics": {"port": self.metrics_port},
         }
+
+    def store_url(self) -> str:
+        direct = f"http://{self.store_host}:{self.store_port}"
+        return f"http://127.0.0.1:{self.proxy.port}" if self.proxied else direct
+
+    def write_site(self, **changes: Any) -> None:
+        """Write the site file, with other values at its top level."""
+        (self.folder / "site.yaml").write_text(json.dumps({**self.site(), **changes}))
 
     def _pushed(self) -> list[dict[str, Any]]:
         devices = [{"device": name, "profile": "kuka_krc4_neuron"} for name in self.mqtt]
@@ -157,7 +202,7 @@ class Plant:
 
     async def start_store(self) -> None:
         await self.store.start()
-        await until_answers(f"http://127.0.0.1:{self.store_port}/health", self.store)
+        await until_answers(f"http://{self.store_host}:{self.store_port}/health", self.store)
 
     async def start_gateway(self) -> None:
         await self.gateway.start()
@@ -165,31 +210,57 @@ class Plant:
 
     async def metric(self, name: str) -> dict[str, int]:
         """Read one metric of the gateway: label value → number."""
+        return (await self.metrics()).get(name, {})
+
+    async def metrics(self) -> dict[str, dict[str, int]]:
+        """Read the gateway's page: metric → label value → number; empty while there is none."""
         text = await ask(f"http://127.0.0.1:{self.metrics_port}/metrics") or ""
-        found = {}
+        found: dict[str, dict[str, int]] = {}
         for line in text.splitlines():
             head, _, value = line.rpartition(" ")
-            if head.partition("{")[0] == name:
-                found[head.partition('"')[2].rstrip('"}')] = int(float(value))
+            if not line.startswith("#"):
+                label = head.partition('"')[2].rstrip('"}')
+                found.setdefault(head.partition("{")[0], {})[label] = int(float(value))
         return found
+
+    async def health(self) -> str | None:
+        """Ask the gateway whether it accepts readings; None when it does not."""
+        return await ask(f"http://127.0.0.1:{self.metrics_port}/healthz")
 
     def account(self) -> Account:
         """Read the whole store back, as anybody can."""
-        store = EmbeddedStore.open(
-            self.folder / "store", Clock(lambda: 1_500_000_000_000, lambda: 0, "read"), read_only=False
-        )
+        store = EmbeddedStore.open(self.store_home, Clock(lambda: 1_500_000_000_000, lambda: 0, "read"))
         try:
             store.apply()
-            return Account.read(store)
+            account = Account.read(store)
         finally:
             store.close()
+        log = EvidenceLog(self.store_home / "log", self.store_home / "quarantine", is_writable=False)
+        report = verify_log(log)
+        assert not report.problems, report.problems
+        (settled,) = report.accounts
+        account.outstanding = settled.on_the_way
+        return account
+
+    def tell_figure(self, fault: str, account: Account, seen: str = "") -> None:
+        """Put what a test saw into the table at the end."""
+        again = max(0, self.proxy.asks - len(account.places)) if self.proxy.asks else account.again
+        figure = Figure(
+            fault, account.accepted, account.readings, again, account.lost, account.double,
+            f"{seen}, account held at {self.looks} looks",
+        )  # fmt: skip
+        FIGURES.append(figure)
 
 
 class Account:
     """What the store knows: readings, losses, counter increases with unheard steps, and each batch's place."""
 
     def __init__(self) -> None:
-        self.readings = self.lost = self.accepted = 0
+        self.readings = self.lost = self.accepted = self.again = 0
+        self.outstanding = 0
+        """Readings that the gateway's own totals say are still on the way; what `mfl store verify` tells."""
+        self.refused_polls = 0
+        self.of_device: dict[str, int] = {}
         self.increase: dict[str, int] = {}
         self.places: list[tuple[str, int]] = []
 
@@ -202,6 +273,7 @@ class Account:
         last: dict[tuple[str, str], int] = {}
         for row in sorted(rows["machine"], key=lambda item: (item["time_ms"], item["leaf"])):
             account.readings += row["readings"]
+            account.of_device[row["device"]] = account.of_device.get(row["device"], 0) + row["readings"]
             if row["late"]:
                 continue
             for counter in COUNTERS:
@@ -212,11 +284,25 @@ class Account:
                 account.increase[row["device"]] = account.increase.get(row["device"], 0) + step
                 last[row["device"], counter] = row[f"{counter}_raw"]
         account.lost = sum(row["readings"] for row in rows["loss"])
+        account.refused_polls = sum(row["polls"] for row in rows["loss"])
         account.accepted = max((row["accepted_total"] for row in rows["heartbeat"]), default=0)
         account.places = [(row["epoch"], row["seq"]) for row in rows["batch"]]
         return account
 
+    @property
+    def double(self) -> int:
+        return len(self.places) - len(set(self.places))
+
 
 @pytest.fixture
 def make_plant(tmp_path: Path) -> Callable[..., Plant]:
-    return lambda broker_url="": Plant(tmp_path, broker_url)
+    return lambda broker_url="", **further: Plant(tmp_path, broker_url, **further)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of every fault that ran, last."""
+    lines = table()
+    if lines:
+        terminalreporter.section("faults, in readings (sent again: batches)")
+        for line in lines:
+            terminalreporter.write_line(line)

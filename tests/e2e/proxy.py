@@ -10,21 +10,24 @@ if TYPE_CHECKING:
 
 CHUNK = 65_536
 CONNECT_TIMEOUT_S = 5.0
+WRITE = b"POST /api/v2/write"
 
 
 class Proxy:
     """A TCP proxy on loopback to a port of loopback; `answer_delay_s` holds every answer back.
 
-    `in_flight` counts connections on which something was asked and nothing answered since.
+    `in_flight` counts connections on which something was asked and nothing answered since; `asks` every batch asked.
     """
 
     def __init__(self, target_port: int, *, answer_delay_s: float = 0.0) -> None:
         self.target_port = target_port
         self.answer_delay_s = answer_delay_s
-        self.in_flight = 0
+        self.in_flight = self.asks = 0
+        self.is_silent = False
         self.asked = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lines: set[_Waiting] = set()
 
     @property
     def port(self) -> int:
@@ -51,6 +54,16 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def go_silent(self) -> None:
+        """Swallow everything from now on and close nothing: the peer vanished without a word."""
+        self.is_silent = True
+        for line in self._lines:
+            line.is_silent = True
+
+    def speak(self) -> None:
+        """Serve new connections again; those that went silent stay so for ever."""
+        self.is_silent = False
+
     async def until_asked(self, timeout_s: float) -> bool:
         """Wait until something is in flight; False when nothing was within the time."""
         try:
@@ -75,7 +88,8 @@ class Proxy:
         except OSError:
             writer.close()
             return
-        waiting = _Waiting(self)
+        waiting = _Waiting(self, is_silent=self.is_silent)
+        self._lines.add(waiting)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump(reader, upstream_writer, waiting, asks=True))
@@ -83,6 +97,7 @@ class Proxy:
         except* OSError:
             pass
         finally:
+            self._lines.discard(waiting)
             waiting.set(asked=False)
             upstream_writer.close()
             writer.close()
@@ -92,8 +107,11 @@ class Proxy:
     ) -> None:
         while data := await reader.read(CHUNK):
             if asks:
+                self.asks += data.count(WRITE)
                 waiting.set(asked=True)
-            elif self.answer_delay_s:
+            if waiting.is_silent:
+                continue
+            if not asks and self.answer_delay_s:
                 await asyncio.sleep(self.answer_delay_s)
             writer.write(data)
             await writer.drain()
@@ -105,11 +123,12 @@ class Proxy:
 class _Waiting:
     """Whether one connection waits for an answer."""
 
-    __slots__ = ("_asked", "_proxy")
+    __slots__ = ("_asked", "_proxy", "is_silent")
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, *, is_silent: bool) -> None:
         self._proxy = proxy
         self._asked = False
+        self.is_silent = is_silent
 
     def set(self, *, asked: bool) -> None:
         if asked != self._asked:

@@ -5,48 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gateway.replay import find_leftovers
+from tests.e2e.working import at_work, end, until_all_heard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 KILLS = 60 if os.environ.get("MFL_ALL") else 20
 SEED = 20180401
-PRODUCE_EVERY_S = 0.5
-WAIT_S = 60.0
 TARGETS = ("gateway", "store")
-
-
-async def produce(plant: Any) -> None:
-    """Let the robots work until cancelled."""
-    while True:
-        plant.produce()
-        await plant.publish(time.time_ns() // 1_000_000)
-        await asyncio.sleep(PRODUCE_EVERY_S)
 
 
 def unsealed(plant: Any) -> int:
     """Count the readings in journal segments left on disk."""
     runs = find_leftovers(plant.folder / "state" / "journal")
     return sum(item.readings for run in runs for item in run)
-
-
-async def until_all_heard(plant: Any, more: int) -> None:
-    """Wait until every robot has been heard well some times more than now."""
-    name = "mfl_gateway_device_readings_total"
-    before = await plant.metric(name)
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            await plant.publish(time.time_ns() // 1_000_000)
-            now = await plant.metric(name)
-            if all(now.get(device, 0) >= before.get(device, 0) + more for device in plant.counts):
-                return
-            await asyncio.sleep(0.1)
 
 
 async def storm(plant: Any, rng: random.Random) -> dict[str, int]:
@@ -68,37 +45,23 @@ async def storm(plant: Any, rng: random.Random) -> dict[str, int]:
 
 @pytest.mark.kill
 @pytest.mark.wall
-def test_kills_change_no_figure(
-    make_plant: Callable[[str], Any], mosquitto: Callable[[], str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_kills_change_no_figure(make_plant: Callable[[str], Any], mosquitto: Callable[[], str]) -> None:
     async def run() -> None:
         async with make_plant(mosquitto()) as plant:
             await plant.start_store()
             await plant.start_gateway()
             await until_all_heard(plant, 2)
             before = dict(plant.counts)
-            working = asyncio.ensure_future(produce(plant))
-            hit = await storm(plant, random.Random(SEED))
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
-            await until_all_heard(plant, 3)
-            grown = {device: count - before[device] for device, count in plant.counts.items()}
-            assert await plant.gateway.stop() == 0
-            assert await plant.store.stop() == 0
-            account = plant.account()
-            with capsys.disabled():
-                print(  # noqa: T201 - the figures are the point
-                    f"\nkills of gateway {hit['gateway']}, of store {hit['store']}; with a batch in flight "
-                    f"{hit['in_flight']}, with readings unsealed {hit['unsealed']}; readings accepted "
-                    f"{account.accepted:,}, stored {account.readings:,}, lost {account.lost}; batches "
-                    f"{len(account.places)}, double {len(account.places) - len(set(account.places))} (seed {SEED})"
-                )
+            async with at_work(plant):
+                hit = await storm(plant, random.Random(SEED))
+            account = await end(plant, before)
+            plant.tell_figure(
+                f"SIGKILL of gateway {hit['gateway']}, of store {hit['store']}",
+                account,
+                f"in flight {hit['in_flight']}, unsealed {hit['unsealed']}, seed {SEED}",
+            )
             assert hit["in_flight"] > 0
             assert hit["unsealed"] > 0
-            assert len(set(account.places)) == len(account.places)
-            assert account.accepted == account.readings + account.lost
-            assert account.lost == 0
-            assert account.increase == grown
 
     asyncio.run(run())
 

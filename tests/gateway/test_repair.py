@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from gateway import cli as cli_module
+from gateway.inspection import buffer_problems, waiting_batches
+from gateway.keys import load_private_key
+from gateway.lock import Locked
+from gateway.outbox import Outbox
+from gateway.outbox_records import Cursor, read_json, write_json
+from gateway.repair import repair_buffer
+from telemetry.seal import read_seal
+from tests.gateway.conftest import NOW_MS, assert_books, machine, seal_time
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.config import Site
+
+
+def _open(site: Site) -> Outbox:
+    return Outbox.open(site.state_dir / "outbox", "g1", load_private_key(site.key_file))
+
+
+@pytest.fixture
+def filled(site: Site) -> Site:
+    outbox = _open(site)
+    for number in range(6):
+        outbox.append([machine(NOW_MS + number * 60_000, 10)], seal_time())
+    outbox.ack(1)
+    outbox.ack(3)
+    outbox.close()
+    return site
+
+
+def _rot(site: Site, index: int) -> None:
+    """Flip a bit in the batch of an index."""
+    data = dict(waiting_batches(site.state_dir, everything=True))[index]
+    (segment,) = (site.state_dir / "outbox").glob("*.seg")
+    content = bytearray(segment.read_bytes())
+    content[content.index(data) + len(data) // 2] ^= 4
+    segment.write_bytes(bytes(content))
+
+
+def test_what_waits_comes_out_byte_for_byte(
+    filled: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert [index for index, _ in waiting_batches(filled.state_dir)] == [2, 4, 5, 6]
+    assert [index for index, _ in waiting_batches(filled.state_dir, everything=True)] == [1, 2, 3, 4, 5, 6]
+    monkeypatch.setattr(cli_module, "_site", lambda _: filled)
+    result = CliRunner().invoke(cli_module.gateway, ["buffer", "export", "site.yaml"])
+    assert result.exit_code == 0
+    assert result.stdout_bytes == b"".join(data for _, data in waiting_batches(filled.state_dir))
+    words = ["buffer", "export", "site.yaml", "--to", str(tmp_path / "out")]
+    assert CliRunner().invoke(cli_module.gateway, words).exit_code == 0
+    seqs = [read_seal(path.read_bytes()).seal.seq for path in sorted((tmp_path / "out").iterdir())]
+    assert seqs == [2, 4, 5, 6]
+
+
+def test_a_buffer_that_never_was_is_sound(site: Site) -> None:
+    assert repair_buffer(site) == []
+    assert list(waiting_batches(site.state_dir)) == []
+
+
+def test_a_sound_buffer_is_left_as_it_is(filled: Site) -> None:
+    before = {path: path.read_bytes() for path in filled.state_dir.rglob("*.seg")}
+    assert repair_buffer(filled) == []
+    assert {path: path.read_bytes() for path in filled.state_dir.rglob("*.seg")} == before
+
+
+def test_rot_is_set_aside_and_declared_and_the_rest_is_delivered(filled: Site) -> None:
+    _rot(filled, 4)
+    told = repair_buffer(filled)
+    assert any("batch 4 is rotten" in line for line in told)
+    assert any("10 readings quarantined" in line for line in told)
+    assert any("quarantine/" in line for line in told)
+    assert repair_buffer(filled) == []
+    outbox = _open(filled)
+    assert outbox.stat().quarantined == 10
+    assert [owed.readings for owed in outbox.owed()] == [10]
+    waiting = [index for index in range(1, 7) if not outbox.is_done(index)]
+    assert waiting == [2, 5, 6]
+    assert_books(outbox)
+    outbox.close()
+
+
+@pytest.mark.parametrize("spoiled", [b"", b"\0" * 300, b"{}"])
+def test_a_lost_cursor_is_made_anew_and_all_is_sent_again(filled: Site, spoiled: bytes) -> None:
+    (filled.state_dir / "outbox" / "cursor.json").unlink()
+    if spoiled:
+        (filled.state_dir / "outbox" / "cursor.json").write_bytes(spoiled)
+    _, problems = buffer_problems(filled.state_dir, filled.key_file)
+    assert any("cursor.json" in problem for problem in problems)
+    place = _place(filled)
+    told = repair_buffer(filled)
+    assert bool(told) is not bool(spoiled)
+    assert buffer_problems(filled.state_dir, filled.key_file) == (6, [])
+    assert [index for index, _ in waiting_batches(filled.state_dir)] == [1, 2, 3, 4, 5, 6]
+    outbox = _open(filled)
+    assert (outbox.place.seq, outbox.place.prev) == place
+    outbox.close()
+
+
+def _place(site: Site) -> tuple[int, str]:
+    last = read_seal([data for _, data in waiting_batches(site.state_dir, everything=True)][-1])
+    return last.seal.seq + 1, last.hash
+
+
+def test_an_account_that_does_not_add_up_is_told(filled: Site) -> None:
+    path = filled.state_dir / "outbox" / "cursor.json"
+    cursor = read_json(path, Cursor)
+    assert cursor is not None
+    cursor.delivered -= 10
+    write_json(path, cursor)
+    _, problems = buffer_problems(filled.state_dir, filled.key_file)
+    assert problems == ["40 readings wait on disk, the account says 50"]
+
+
+def test_a_running_gateways_buffer_is_not_repaired(filled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox = _open(filled)
+    with pytest.raises(Locked):
+        repair_buffer(filled)
+    monkeypatch.setattr(cli_module, "_site", lambda _: filled)
+    assert CliRunner().invoke(cli_module.gateway, ["buffer", "repair", "site.yaml"]).exit_code == 75
+    outbox.close()
+    result = CliRunner().invoke(cli_module.gateway, ["buffer", "repair", "site.yaml"])
+    assert (result.exit_code, result.output) == (0, "sound\n")
