@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from census.evidence import DeviceDay, DeviceKey
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One device's days equal another's (or its own, `shift` days earlier).
+    """One device's days equal another's (or its own, `shift` days earlier), or go with them hour by hour.
 
-    `later` is True when this device's days were received after the other's on every matched day, by more than the
+    `kind` is exact (day patterns equal), correlated (what is left of the hours after each device's own rhythm goes
+    together), or replay (the same, with its own earlier weeks); `strength` is the correlation in percent, and `lag_h` the
+    hours of the shift beyond whole days. `later` is True when this device's days were received after the other's on every matched day, by more than the
     margin; False when before on every one; None when the order decides nothing.
     """
 
@@ -23,6 +25,9 @@ class Copy:
     shift: int
     days: int
     later: bool | None
+    kind: Literal["exact", "correlated", "replay"] = "exact"
+    strength: int = 100
+    lag_h: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,10 @@ def find_copies(
     copies: dict[DeviceKey, list[Copy]] = {}
     for (mine, theirs, shift), found in sorted(matches.items()):
         if len(found) >= days_min:
-            later = _order(list(found.values()), margin_ms)
+            later = order_of(
+                [match.mine.received_max_ms - match.theirs.received_max_ms for match in found.values()],
+                margin_ms,
+            )
             copies.setdefault(mine, []).append(Copy(theirs, shift, len(found), later))
             if mine != theirs:
                 reverse = None if later is None else not later
@@ -72,10 +80,10 @@ def _match(same: list[DeviceDay], matches: dict[tuple[DeviceKey, DeviceKey, int]
             matches.setdefault(pair, {})[first.day] = _Match(first, second)
 
 
-def _order(found: list[_Match], margin_ms: int) -> bool | None:
+def order_of(leads_ms: Sequence[int], margin_ms: int) -> bool | None:
     """Tell which side came later: only when it is the same side on every matched day, by more than the margin."""
-    if all(match.mine.received_max_ms - match.theirs.received_max_ms > margin_ms for match in found):
+    if leads_ms and all(lead > margin_ms for lead in leads_ms):
         return True
-    if all(match.theirs.received_max_ms - match.mine.received_max_ms > margin_ms for match in found):
+    if leads_ms and all(-lead > margin_ms for lead in leads_ms):
         return False
     return None

@@ -10,6 +10,9 @@ from census.calendar import DAY_MS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from census.compare import Copy
+    from census.regularity import Rhythm
+
 DeviceKey = tuple[str, str]
 """(gateway, device): a device's id is its gateway's to give."""
 
@@ -31,12 +34,54 @@ class CounterDay:
     unheard_inc: int
 
 
+@dataclass(frozen=True, slots=True)
+class GaugeDay:
+    """One gauge of one device on one day, in the metric's unit; `sq` is the sum of squares where the metric has one."""
+
+    n: int
+    sum: int
+    min: int
+    max: int
+    sq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Increments:
+    """How a day's counters grew, window by window: `active` windows in which any grew, and how alike they are.
+
+    A window's increment vector is what all its counters grew by. `constant` active windows have the vector of the active
+    window before, `repeated` that of the one `period` active windows before, for the period (1 to 24) that repeats most.
+    """
+
+    active: int = 0
+    distinct: int = 0
+    constant: int = 0
+    repeated: int = 0
+    period: int = 0
+
+    @property
+    def constant_percent(self) -> int:
+        """Share of active windows that have the vector of the one before."""
+        return self.constant * 100 // self.active if self.active else 0
+
+    @property
+    def repeat_percent(self) -> int:
+        """Share of active windows that have the vector of the one `period` before."""
+        return self.repeated * 100 // self.active if self.active else 0
+
+
 _NO_COUNTERS: dict[str, CounterDay] = {}
+_NO_GAUGES: dict[str, GaugeDay] = {}
+_NO_INCREMENTS = Increments()
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceDay:
-    """One device's day (ordinal at +08:00) within one life: times in ms, `pattern` digests its non-zero windows."""
+    """One device's day (ordinal at +08:00) within one life: times in ms, `pattern` digests its non-zero windows.
+
+    `hours` packs 48 little-endian 32-bit integers: seconds running in each hour of the day, then what the first of its
+    counters grew by in each (census/activity.py reads them).
+    """
 
     day: int
     gateway: str
@@ -69,6 +114,9 @@ class DeviceDay:
     pattern: str
     pattern_windows: int
     counters: Mapping[str, CounterDay] = field(default_factory=lambda: _NO_COUNTERS)
+    gauges: Mapping[str, GaugeDay] = field(default_factory=lambda: _NO_GAUGES)
+    increments: Increments = _NO_INCREMENTS
+    hours: bytes = b""
 
     @property
     def heard(self) -> bool:
@@ -128,6 +176,28 @@ class GatewayDay:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageLooks:
+    """How a reporter's numbers look, over active days with work measured in thousands: `told`, distinct, round ones.
+
+    `twin_days` is the most days on which one other enterprise of the same reporter had the very same numbers; `behind`
+    where that one's use began earlier, `tied` where it began the same day; `twins` is how many shared them.
+    """
+
+    told_days: int = 0
+    distinct_days: int = 0
+    round_days: int = 0
+    users_max: int = 0
+    requests_a_user_max: int = 0
+    twin_days: int = 0
+    behind_days: int = 0
+    tied_days: int = 0
+    twins: int = 0
+
+
+_NO_LOOKS = UsageLooks()
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What one reporter says of one enterprise's use of one provider: active days (ordinals), last status a service."""
 
@@ -142,11 +212,13 @@ class Usage:
     statuses: tuple[str, ...]
     leaf_min: int
     leaf_max: int
+    services: tuple[str, ...] = ()
+    looks: UsageLooks = _NO_LOOKS
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that the log bears witness to at one moment and one log size."""
+    """All that the log bears witness to at one moment and one log size; `copies` and `rhythms` come when devices are compared."""
 
     device_days: Mapping[DeviceKey, tuple[DeviceDay, ...]] = field(default_factory=dict)
     identities: Mapping[DeviceKey, tuple[Identity, ...]] = field(default_factory=dict)
@@ -154,3 +226,5 @@ class Evidence:
     usage: Mapping[str, tuple[Usage, ...]] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    copies: Mapping[DeviceKey, tuple[Copy, ...]] | None = None
+    rhythms: Mapping[DeviceKey, Rhythm] | None = None

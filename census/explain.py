@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from census.calendar import HOUR_MS, write_day, write_instant
+from census.day_rows import read_day
 from census.enterprise_evidence import EnterpriseIndex
+from census.explain_day import explain_day
+from census.explain_figure import explain_figure, parse_figure
 from census.report import Lang, table, word
 from census.robot_evidence import RobotIndex
 from census.rules import wording
@@ -13,6 +16,7 @@ from census.rules import wording
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from census.engine import DayFiles
     from census.evidence import DeviceDay, Identity, Usage
     from census.ledger import RobotClaim
     from census.run import CensusResult
@@ -46,7 +50,13 @@ _WORDS: dict[str, tuple[str, str]] = {
 
 
 def explain(result: CensusResult, subject: str, lang: Lang) -> str | None:
-    """Explain a robot's or an enterprise's verdict as text; None when nobody claims such a subject."""
+    """Explain a figure, or a robot's or an enterprise's verdict, as text; None when nobody claims such a subject.
+
+    ValueError: a figure narrowed in a way that does not exist.
+    """
+    asked = parse_figure(subject)
+    if asked is not None:
+        return explain_figure(result, asked, 0 if lang == "zh" else 1)
     if subject in result.robots:
         claim = next(claim for claim in result.ledger.robots if claim.robot == subject)
         return _robot(result, claim, lang)
@@ -54,6 +64,17 @@ def explain(result: CensusResult, subject: str, lang: Lang) -> str | None:
     if code in result.enterprises:
         return _enterprise(result, code, lang)
     return None
+
+
+def explain_rows(store: DayFiles, result: CensusResult, robot: str, day: int, lang: Lang) -> str:
+    """Tell one day of a robot's bound devices: rows, batches and registers."""
+    column = 0 if lang == "zh" else 1
+    keys = dict.fromkeys(
+        (binding.gateway, binding.device) for binding in result.ledger.bindings if binding.robot == robot
+    )
+    size = result.header.log_size
+    parts = [explain_day(key, day, read_day(store, key, day, size), column) for key in keys]
+    return "\n\n".join(parts or [_say("no_days", lang)]) + "\n"
 
 
 def _say(key: str, lang: Lang) -> str:

@@ -6,33 +6,18 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from census.breakdown import ELSEWHERE, BreakdownRow, Judged, Tally, break_down, tally
+from census.calendar import day_of
+from census.growth import Growth, compare_month
+from census.percent import tenths, write_tenths
 from census.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from census.policy import Policy, Target
 
-ELSEWHERE = ""
-"""The division of claims that name none of the policy's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A verdict and where it counts (the policy's division code, or ELSEWHERE)."""
-
-    verdict: Verdict
-    division: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Claims by outcome; `claimed` is the sum of the other three."""
-
-    claimed: int
-    confirmed: int
-    refuted: int
-    unproven: int
+__all__ = ["ELSEWHERE", "Figure", "Judged", "Tally", "count_figure", "tenths", "write_tenths"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +28,16 @@ class Figure:
     tally: Tally
     completion_tenths: int
     progress_tenths: int
-    by_division: tuple[tuple[str, Tally], ...]
+    breakdowns: Mapping[str, tuple[BreakdownRow, ...]]
+    growth: Growth
     refuted_by_rule: tuple[tuple[str, int], ...]
     unproven_by_rule: tuple[tuple[str, int], ...]
     review: int
+
+    @property
+    def by_division(self) -> tuple[tuple[str, Tally], ...]:
+        """The exact counts by county; what may be published of them stands in `breakdowns`."""
+        return tuple((row.code, row.tally) for row in self.breakdowns["division"])
 
     @property
     def ahead_tenths(self) -> int:
@@ -54,48 +45,34 @@ class Figure:
         return self.completion_tenths - self.progress_tenths
 
 
-def count_figure(target: Target, judged: Iterable[Judged], policy: Policy, as_of_ms: int) -> Figure:
-    """Count one indicator. Each claim has exactly one outcome, one division and, unless confirmed, one reason."""
+def count_figure(
+    target: Target,
+    judged: Iterable[Judged],
+    policy: Policy,
+    as_of_ms: int,
+    year_before: Mapping[str, int | None] | None = None,
+) -> Figure:
+    """Count one indicator. Each claim has exactly one outcome, one row of each table and, unless confirmed, one reason.
+
+    `year_before` has the confirmed claims by month of the year before, for 同比.
+    """
     found = list(judged)
     verdicts = [one.verdict for one in found]
-    tally = _tally(verdicts)
+    counts = tally(verdicts)
     period = policy.period
+    last_day = day_of(as_of_ms - 1)
+    breakdowns = break_down(found, policy, last_day)
     return Figure(
         target=target,
-        tally=tally,
-        completion_tenths=tenths(tally.confirmed, target.value),
+        tally=counts,
+        completion_tenths=tenths(counts.confirmed, target.value),
         progress_tenths=tenths(period.elapsed_days(as_of_ms), period.end_day - period.first_day),
-        by_division=_by_division(found, policy),
+        breakdowns=breakdowns,
+        growth=compare_month(breakdowns["month"], policy, last_day, year_before),
         refuted_by_rule=_by_rule(verdicts, Outcome.REFUTED),
         unproven_by_rule=_by_rule(verdicts, Outcome.UNPROVEN),
         review=sum(verdict.review for verdict in verdicts),
     )
-
-
-def tenths(part: int, whole: int) -> int:
-    """Give part of whole in tenths of a percent, halves rounded up."""
-    return (part * 2000 + whole) // (2 * whole)
-
-
-def write_tenths(value: int, *, signed: bool = False) -> str:
-    """Write tenths as a decimal with one place; `signed` puts a plus before what is not negative."""
-    sign = "-" if value < 0 else "+" if signed else ""
-    return f"{sign}{abs(value) // 10}.{abs(value) % 10}"
-
-
-def _tally(verdicts: Iterable[Verdict]) -> Tally:
-    counts = Counter(verdict.outcome for verdict in verdicts)
-    return Tally(counts.total(), counts[Outcome.CONFIRMED], counts[Outcome.REFUTED], counts[Outcome.UNPROVEN])
-
-
-def _by_division(found: list[Judged], policy: Policy) -> tuple[tuple[str, Tally], ...]:
-    grouped: dict[str, list[Verdict]] = {}
-    for one in found:
-        grouped.setdefault(one.division, []).append(one.verdict)
-    codes = [division.code for division in policy.divisions]
-    if ELSEWHERE in grouped:
-        codes.append(ELSEWHERE)
-    return tuple((code, _tally(grouped.get(code, ()))) for code in codes)
 
 
 def _by_rule(verdicts: list[Verdict], outcome: Outcome) -> tuple[tuple[str, int], ...]:

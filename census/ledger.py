@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from census.columns import FILES
 from census.csv_rows import FILE_BYTES_MAX, read_rows
+from census.named_lists import LIST_FILE, SIGNATURE_FILE, valid_signers
 from telemetry.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -132,7 +133,10 @@ class NamedListRow:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Everything that is claimed and documented; `digest` is the SHA-256 over the files' names and bytes."""
+    """Everything that is claimed and documented; `digest` is the SHA-256 over the files' names and bytes.
+
+    `signers` are the public keys whose signature over the named lists holds.
+    """
 
     enterprises: tuple[EnterpriseRow, ...] = ()
     robots: tuple[RobotClaim, ...] = ()
@@ -143,6 +147,7 @@ class Ledger:
     registry: tuple[RegistryRow, ...] = ()
     named_lists: tuple[NamedListRow, ...] = ()
     digest: str = ""
+    signers: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = field(default=())
 
 
@@ -163,6 +168,7 @@ def load_ledger(directory: Path) -> Ledger:
     parts: dict[str, tuple[Any, ...]] = {}
     problems: list[Problem] = []
     digest = hashlib.sha256()
+    signers: frozenset[str] = frozenset()
     for name in FILES:
         path = directory / f"{name}.csv"
         data = _bytes(path, problems)
@@ -171,11 +177,16 @@ def load_ledger(directory: Path) -> Ledger:
         digest.update(f"{path.name} {len(data)}\n".encode() + data)
         parts[name], found = read_part(name, data, path.name)
         problems += found
+        signatures = _bytes(directory / SIGNATURE_FILE, problems) if path.name == LIST_FILE else None
+        if signatures is not None:
+            digest.update(f"{SIGNATURE_FILE} {len(signatures)}\n".encode() + signatures)
+            signers, found = valid_signers(data, signatures)
+            problems += found
     if "robots" not in parts and "enterprises" not in parts:
         hint = "a ledger has robots.csv or enterprises.csv"
         raise ConfigError([*problems, Problem(str(directory), 0, 0, "", "is not a ledger", hint)])
     problems += _dangling(parts)
-    return Ledger(**parts, digest=digest.hexdigest(), problems=tuple(problems))
+    return Ledger(**parts, digest=digest.hexdigest(), signers=signers, problems=tuple(problems))
 
 
 def _bytes(path: Path, problems: list[Problem]) -> bytes | None:
@@ -214,11 +225,19 @@ def read_part(name: str, data: bytes, file: str) -> tuple[tuple[Any, ...], list[
 
 
 def _dangling(parts: dict[str, tuple[Any, ...]]) -> list[Problem]:
-    """Find bindings and replacements of robots that nobody claims."""
-    claimed = {claim.robot for claim in parts.get("robots", ())}
+    """Find bindings of robots that nobody claims, and replacements that touch no claim by robot or by new serial.
+
+    A robot that was replaced is often too old to be claimed; its successor is what the row is about.
+    """
+    robots = parts.get("robots", ())
+    claimed = {claim.robot for claim in robots}
+    serials = {claim.serial for claim in robots if claim.serial}
+    rows = [
+        *((row, "bindings") for row in parts.get("bindings", ())),
+        *((row, "replacements") for row in parts.get("replacements", ()) if row.new_serial not in serials),
+    ]
     return [
         Problem(f"{name}.csv", row.line, 0, "robot", f"{row.robot} is claimed nowhere")
-        for name in ("bindings", "replacements")
-        for row in parts.get(name, ())
+        for row, name in rows
         if row.robot not in claimed
     ]

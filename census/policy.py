@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from census.calendar import DAY_MS, day_start_ms, parse_day
 from telemetry.errors import ConfigError, Problem
+from telemetry.seal import parse_public_key
 from telemetry.strict import Model, decode_yaml
 
 Grade = Literal["A", "B", "C"]
@@ -20,21 +22,26 @@ RobotRuleName = Literal[
     "claimed_once",
     "is_robot",
     "own_identity",
+    "not_relocated",
+    "not_a_replacement",
     "new_by_evidence",
     "first_worked_in_period",
     "works",
+    "physically_possible",
+    "motion_agrees",
+    "not_scripted",
     "not_a_copy",
     "gateway_enrolled",
+    "unbroken_chain",
 ]
-EnterpriseRuleName = Literal["registered_entity", "new_in_period", "live_use"]
+EnterpriseRuleName = Literal["registered_entity", "new_in_period", "live_use", "usage_plausible", "level"]
 
 
-class Period(Model):
-    """The half-open period [from, until) in whole days of Asia/Shanghai."""
+class Span(Model):
+    """Half-open whole days [from, until) of Asia/Shanghai."""
 
     from_: str = Field(alias="from")
     until: str
-    zone: Literal["Asia/Shanghai"]
 
     @field_validator("from_", "until")
     @classmethod
@@ -43,29 +50,42 @@ class Period(Model):
         return text
 
     @model_validator(mode="after")
-    def _is_forward(self) -> Period:
+    def _is_forward(self) -> Span:
         if self.from_ >= self.until:
-            raise ValueError("the period ends before it begins")
+            raise ValueError("ends before it begins")
         return self
 
-    @property
+    @cached_property
     def first_day(self) -> int:
         """The first day that counts, as an ordinal."""
         return parse_day(self.from_)
 
-    @property
+    @cached_property
     def end_day(self) -> int:
         """The first day that no longer counts, as an ordinal."""
         return parse_day(self.until)
 
-    @property
+    def holds(self, day: int) -> bool:
+        """Tell whether a day (ordinal) is inside."""
+        return self.first_day <= day < self.end_day
+
+
+class Holiday(Span):
+    """Days on which a workshop at rest is no idle one."""
+
+    zh: str
+    en: str
+
+
+class Period(Span):
+    """The period that figures are of."""
+
+    zone: Literal["Asia/Shanghai"]
+
+    @cached_property
     def start_ms(self) -> int:
         """The moment the period begins."""
         return day_start_ms(self.first_day)
-
-    def holds(self, day: int) -> bool:
-        """Tell whether a day is inside the period."""
-        return self.first_day <= day < self.end_day
 
     def elapsed_days(self, as_of_ms: int) -> int:
         """Count the whole days of the period that are over at a moment."""
@@ -93,13 +113,22 @@ class Targets(Model):
 
 
 class NamedList(Model):
-    """A list issued by an authority, with its target."""
+    """A list issued by an authority, with its target and the public key its issuer signs with (empty: none is known)."""
 
     list: str
     target: int = Field(gt=0)
     unit_zh: str
+    unit_en: str = ""
     zh: str
     en: str
+    issuer_key: str = ""
+
+    @field_validator("issuer_key")
+    @classmethod
+    def _is_key(cls, text: str) -> str:
+        if text:
+            parse_public_key(text)
+        return text
 
 
 class Definition(Model):
@@ -114,7 +143,7 @@ class Threshold(Model):
     """A number somebody chose: its unit, and why this much."""
 
     value: int = Field(ge=0)
-    unit: Literal["axis", "min", "h", "d", "percent", "1"]
+    unit: Literal["axis", "min", "h", "d", "percent", "1", "1/min", "kW", "W", "mA", "deg/s", "mm/s"]
     zh: str
     en: str
 
@@ -134,10 +163,40 @@ class Thresholds(Model):
     factory_allowance: Threshold
     copy_days: Threshold
     copy_patterns: Threshold
+    copy_strength: Threshold
+    copy_sigmas: Threshold
+    replay_sigmas: Threshold
+    copy_lag: Threshold
+    line_lag: Threshold
     order_margin: Threshold
     evidence_days: Threshold
+    impossible_days: Threshold
+    cycles_rate_max: Threshold
+    moves_rate_max: Threshold
+    parts_rate_max: Threshold
+    power_max: Threshold
+    rate_burst: Threshold
+    motion_days: Threshold
+    still_current: Threshold
+    still_joint_speed: Threshold
+    still_tcp_speed: Threshold
+    still_power: Threshold
+    scripted_days: Threshold
+    scripted_windows: Threshold
+    scripted_growth: Threshold
+    scripted_share: Threshold
+    equal_hours: Threshold
+    rhythm_strength: Threshold
+    rhythm_rise: Threshold
     use_days: Threshold
     use_window: Threshold
+    usage_told_days: Threshold
+    usage_distinct_share: Threshold
+    usage_round_share: Threshold
+    usage_copies_min: Threshold
+    requests_a_user_max: Threshold
+    users_factor: Threshold
+    small_cell: Threshold
 
 
 class RobotPolicy(Model):
@@ -185,6 +244,25 @@ class Named(Model):
     en: str
 
 
+class Size(Model):
+    """A size class of enterprises; `staff_max` is the most staff it has, None for the largest."""
+
+    code: str
+    zh: str
+    en: str
+    staff_max: int | None = Field(default=None, gt=0)
+
+
+class Level(Model):
+    """A step of the ladder: how many kinds of services it asks for, and other spellings of its code."""
+
+    code: str
+    zh: str
+    en: str
+    services: int = Field(ge=1, le=3)
+    former: tuple[str, ...] = ()
+
+
 class Policy(Model):
     """The whole policy file."""
 
@@ -194,6 +272,7 @@ class Policy(Model):
     en: str
     source: str
     period: Period
+    holidays: tuple[Holiday, ...] = ()
     targets: Targets
     named_lists: tuple[NamedList, ...]
     definitions: dict[str, Definition]
@@ -204,6 +283,8 @@ class Policy(Model):
     divisions: tuple[Division, ...]
     clusters: tuple[Named, ...]
     industries: tuple[Named, ...]
+    sizes: tuple[Size, ...]
+    levels: tuple[Level, ...]
     _codes: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
@@ -214,6 +295,10 @@ class Policy(Model):
                     raise ValueError(f"division code {code} is given twice")
                 self._codes[code] = division.code
         return self
+
+    def is_holiday(self, day: int) -> bool:
+        """Tell whether a day (ordinal) is a public holiday of this policy."""
+        return any(holiday.holds(day) for holiday in self.holidays)
 
     def division_code(self, code: str) -> str:
         """Give this policy's code of a division, whatever edition it was written in; empty when it is none of ours."""

@@ -6,11 +6,14 @@ import unicodedata
 from typing import TYPE_CHECKING, Any, Literal
 
 from census.calendar import write_instant
-from census.figures import Figure, Judged, Tally, write_tenths
+from census.percent import write_tenths
+from census.report_tables import growth_json, growth_text, lists_json, lists_text, rows_text, tables_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from census.breakdown import Tally
+    from census.figures import Figure, Judged
     from census.policy import Policy
     from census.run import CensusResult
 
@@ -31,7 +34,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     "ahead": ("超序时", "ahead"),
     "review": ("待复核", "to review"),
     "division": ("县（市、区）", "county"),
-    "elsewhere": ("未注明", "not given"),
+    "rank": ("名次", "rank"),
+    "rank_change": ("升降", "moved"),
+    "lists": ("签发名单", "signed lists"),
     "points": ("个百分点", " points"),
     "why_refuted": ("不予认定的原因", "refuted by rule"),
     "why_unproven": ("待证的原因", "unproven by rule"),
@@ -60,6 +65,7 @@ def to_json(result: CensusResult) -> dict[str, Any]:
             "robots_new": _figure(result.robots_new, result.policy),
             "enterprises_on_cloud": _figure(result.enterprises_on_cloud, result.policy),
         },
+        "named_lists": lists_json(result.named_lists),
         "problems": list(result.problems),
         "verdicts": {
             "robots": {robot: _verdict(judged) for robot, judged in result.robots.items()},
@@ -74,7 +80,6 @@ def _tally(tally: Tally) -> dict[str, int]:
 
 def _figure(figure: Figure, policy: Policy) -> dict[str, Any]:
     target = figure.target
-    names = division_names(policy)
     return {
         "zh": target.zh,
         "en": target.en,
@@ -85,10 +90,9 @@ def _figure(figure: Figure, policy: Policy) -> dict[str, Any]:
         "completion_percent": write_tenths(figure.completion_tenths),
         "time_progress_percent": write_tenths(figure.progress_tenths),
         "ahead_percent_points": write_tenths(figure.ahead_tenths, signed=True),
-        "by_division": [
-            {"code": code, "zh": names[code][0], "en": names[code][1], **_tally(tally)}
-            for code, tally in figure.by_division
-        ],
+        "growth": growth_json(figure.growth),
+        "small_cell": policy.thresholds.small_cell.value,
+        **tables_json(figure, policy),
         "refuted_by_rule": dict(figure.refuted_by_rule),
         "unproven_by_rule": dict(figure.unproven_by_rule),
         "review": figure.review,
@@ -107,12 +111,6 @@ def _verdict(judged: Judged) -> dict[str, Any]:
     }
 
 
-def division_names(policy: Policy) -> dict[str, tuple[str, str]]:
-    """Name each division code in both languages; the empty code is that of claims that give none."""
-    names = {division.code: (division.zh, division.en) for division in policy.divisions}
-    return {**names, "": _WORDS["elsewhere"]}
-
-
 def to_text(result: CensusResult, lang: Lang) -> str:
     """Tell the result as text: both figures, by county, by reason, problems, and what recomputes it."""
     header = result.header
@@ -123,6 +121,8 @@ def to_text(result: CensusResult, lang: Lang) -> str:
         _figure_text(figure, result.policy, lang)
         for figure in (result.robots_new, result.enterprises_on_cloud)
     ]
+    if result.named_lists:
+        parts.append(f"{word('lists', lang)}\n{lists_text(result.named_lists, 0 if lang == 'zh' else 1)}")
     if result.problems:
         parts.append(_problems_text(result.problems, lang))
     parts.append(
@@ -151,14 +151,11 @@ def _figure_text(figure: Figure, policy: Policy, lang: Lang) -> str:
         f"  {word('ahead', lang)} {write_tenths(figure.ahead_tenths, signed=True)}{word('points', lang)}"
         f"  {word('review', lang)} {figure.review}"
     )
-    names = division_names(policy)
     column = 0 if lang == "zh" else 1
-    rows = [[word(key, lang) for key in ("division", *_TALLY)]]
-    rows += [
-        [names[code][column], *(str(getattr(one, key)) for key in _TALLY)] for code, one in figure.by_division
-    ]
-    rows.append(["Σ", *(str(getattr(tally, key)) for key in _TALLY)])
-    return "\n".join([head, table(rows), *_reasons(figure, lang)])
+    rows = [[word(key, lang) for key in ("division", *_TALLY, "rank", "rank_change")]]
+    rows += rows_text(figure, "division", policy, column)
+    rows.append(["Σ", *(str(getattr(tally, key)) for key in _TALLY), "", ""])
+    return "\n".join([head, f"  {growth_text(figure.growth, column)}", table(rows), *_reasons(figure, lang)])
 
 
 def _reasons(figure: Figure, lang: Lang) -> list[str]:

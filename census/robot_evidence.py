@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from census.calendar import HOUR_MS, day_start_ms
+from census.calendar import HOUR_MS, day_of, day_start_ms
 from census.compare import find_copies
+from census.regularity import find_rhythms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from census.compare import Copy
+    from census.enrolments import Span
     from census.evidence import DeviceDay, DeviceKey, Evidence, Identity
     from census.ledger import Binding, InvoiceLine, Ledger, Replacement, RobotClaim
     from census.policy import Policy
+    from census.regularity import Rhythm
 
 OPEN_MS = 9_000_000_000_000_000
 
@@ -29,11 +32,25 @@ class Rival:
 
 
 @dataclass(frozen=True, slots=True)
+class Predecessor:
+    """Another serial that worked at a bound device before this robot; `moved_to` is where it was heard later, if anywhere."""
+
+    gateway: str
+    device: str
+    serial: str
+    last_day: int
+    moved_to: DeviceKey | None
+
+
+@dataclass(frozen=True, slots=True)
 class RobotEvidence:
     """All that the rules ask about one claim.
 
     `days` are credited: inside a binding, in a life whose serial is not another's. `all_days` are all days of the bound
     devices in such lives, binding or not: no work is credited from them, but first work before the claim is seen.
+    `broken_days` are (gateway, day) of bound gateways with a batch whose link does not hold. `spans` are a bound
+    gateway's enrolments; empty when they are not known, as when figures recompute from evidence alone.
+    `first_received_ms` orders a claim among its rivals; without any it is None.
     """
 
     bindings: tuple[Binding, ...] = ()
@@ -47,6 +64,12 @@ class RobotEvidence:
     rivals: tuple[Rival, ...] = ()
     invoices: tuple[InvoiceLine, ...] = ()
     first_received_ms: int | None = None
+    first_heard_ms: int | None = None
+    replaced: tuple[Replacement, ...] = ()
+    predecessors: tuple[Predecessor, ...] = ()
+    rhythms: tuple[Rhythm, ...] = ()
+    broken_days: frozenset[tuple[str, int]] = frozenset()
+    spans: Mapping[str, Sequence[Span]] = field(default_factory=dict)
 
 
 def normal_serial(serial: str) -> str:
@@ -57,14 +80,24 @@ def normal_serial(serial: str) -> str:
 class RobotIndex:
     """The ledger and the evidence, arranged so that a claim's share is found at once."""
 
-    def __init__(self, ledger: Ledger, evidence: Evidence, policy: Policy) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        evidence: Evidence,
+        policy: Policy,
+        spans: Mapping[str, Sequence[Span]] | None = None,
+    ) -> None:
         self.evidence = evidence
+        self.spans = spans
+        self.work_ms = policy.thresholds.first_work_running_min.value * 60_000
         self.bindings: dict[str, list[Binding]] = {}
         for binding in ledger.bindings:
             self.bindings.setdefault(binding.robot, []).append(binding)
         self.replacements: dict[str, list[Replacement]] = {}
+        self.replaced: dict[str, list[Replacement]] = {}
         for replacement in ledger.replacements:
             self.replacements.setdefault(replacement.robot, []).append(replacement)
+            self.replaced.setdefault(normal_serial(replacement.new_serial), []).append(replacement)
         self.invoices: dict[str, list[InvoiceLine]] = {}
         for line in ledger.invoices:
             if line.serial:
@@ -79,12 +112,29 @@ class RobotIndex:
             for gateway, days in evidence.gateway_days.items()
         }
         limits = policy.thresholds
-        self.copies = find_copies(
-            (day for days in evidence.device_days.values() for day in days),
-            patterns_min=limits.copy_patterns.value,
-            days_min=limits.copy_days.value,
-            margin_ms=limits.order_margin.value * HOUR_MS,
+        self.copies = (
+            evidence.copies
+            if evidence.copies is not None
+            else find_copies(
+                (day for days in evidence.device_days.values() for day in days),
+                patterns_min=limits.copy_patterns.value,
+                days_min=limits.copy_days.value,
+                margin_ms=limits.order_margin.value * HOUR_MS,
+            )
         )
+        self.rhythms = (
+            evidence.rhythms
+            if evidence.rhythms is not None
+            else find_rhythms(evidence.device_days, limits.scripted_growth.value)
+        )
+        # Days that come again and again, or that a script made, go with anybody's days at some shift: alike to them is no
+        # evidence. Exact equality remains one.
+        self.repeating = {key for key, found in self.copies.items() for copy in found if copy.other == key}
+        self.repeating |= {key for key, one in self.rhythms.items() if one.equal >= limits.equal_hours.value}
+        self.broken = {
+            gateway: frozenset(day.day for day in days if day.broken)
+            for gateway, days in evidence.gateway_days.items()
+        }
         self._claims(ledger.robots)
 
     def _claims(self, claims: Iterable[RobotClaim]) -> None:
@@ -107,12 +157,7 @@ class RobotIndex:
         bindings = tuple(self.bindings.get(claim.robot, ()))
         serials = self._serials(claim)
         keys = {(binding.gateway, binding.device) for binding in bindings}
-        foreign = {
-            (key, identity.life)
-            for key in keys
-            for identity in self.evidence.identities.get(key, ())
-            if identity.is_read and identity.serial and normal_serial(identity.serial) not in serials
-        }
+        foreign = {(key, life) for key in keys for life in self._foreign_lives(key, serials)}
         own = [
             day
             for key in sorted(keys)
@@ -120,26 +165,96 @@ class RobotIndex:
             if (key, day.life) not in foreign
         ]
         own.sort(key=lambda day: (day.day, day.gateway, day.device, day.life))
+        identities = self._identities(keys, bindings)
+        spans = _whole_days(bindings)
+        rivals = tuple(self._rivals(claim, bindings))
         return RobotEvidence(
             bindings=bindings,
-            days=tuple(day for day in own if _is_bound(day, bindings)),
+            days=tuple(day for day in own if _is_bound(day, spans)),
             all_days=tuple(own),
-            identities=self._identities(keys, bindings),
+            identities=identities,
             elsewhere=self._elsewhere(claim, keys),
             serials=serials,
             gateway_days_before=self._gateway_days_before(own),
-            copies=tuple(copy for key in sorted(keys) for copy in self.copies.get(key, ())),
-            rivals=tuple(self._rivals(claim, bindings)),
+            copies=tuple(
+                copy
+                for key in sorted(keys)
+                for copy in self.copies.get(key, ())
+                if copy.kind != "correlated" or copy.other not in self.repeating
+            ),
+            rivals=rivals,
             invoices=tuple(line for serial in sorted(serials) for line in self.invoices.get(serial, ())),
-            first_received_ms=self._first_received(claim.robot),
+            first_received_ms=self._first_received(claim.robot) if rivals else None,
+            first_heard_ms=_first_heard(own, identities),
+            replaced=tuple(self.replaced.get(normal_serial(claim.serial), ())) if claim.serial else (),
+            predecessors=tuple(self._predecessors(keys, foreign, own)),
+            rhythms=tuple(self.rhythms[key] for key in sorted(keys) if key in self.rhythms),
+            broken_days=self._broken_days(bindings),
+            spans=self._spans(bindings),
         )
 
+    def _foreign_lives(self, key: DeviceKey, serials: frozenset[str]) -> set[int]:
+        """Find a device's lives that are another's: one that tells another serial itself, or before mine is declared."""
+        identities = [one for one in self.evidence.identities.get(key, ()) if one.serial]
+        mine = [one.life for one in identities if normal_serial(one.serial) in serials]
+        return {
+            one.life
+            for one in identities
+            if normal_serial(one.serial) not in serials
+            and one.life not in mine
+            and (one.is_read or (mine and one.life < min(mine)))
+        } | {one.life for one in identities if one.is_read and normal_serial(one.serial) not in serials}
+
+    def _predecessors(
+        self, keys: set[DeviceKey], foreign: set[tuple[DeviceKey, int]], own: list[DeviceDay]
+    ) -> Iterable[Predecessor]:
+        """Find who worked at the bound devices in a life before this robot's first."""
+        for key in sorted(keys):
+            first = min((day.life for day in own if (day.gateway, day.device) == key), default=None)
+            for identity in self.evidence.identities.get(key, ()):
+                if first is None or identity.life >= first or (key, identity.life) not in foreign:
+                    continue
+                worked = [
+                    day.day
+                    for day in self.evidence.device_days.get(key, ())
+                    if day.life == identity.life and day.worked_ms >= self.work_ms
+                ]
+                if worked:
+                    later = self._heard_later(identity, key)
+                    yield Predecessor(*key, identity.serial, max(worked), later)
+
+    def _heard_later(self, identity: Identity, key: DeviceKey) -> DeviceKey | None:
+        for other in self.heard_serials.get(normal_serial(identity.serial), ()):
+            if (other.gateway, other.device) != key and other.last_ms > identity.last_ms:
+                return other.gateway, other.device
+        return None
+
+    def _broken_days(self, bindings: tuple[Binding, ...]) -> frozenset[tuple[str, int]]:
+        return frozenset(
+            (binding.gateway, day)
+            for binding in bindings
+            for day in self.broken.get(binding.gateway, ())
+            if _from(binding) < day_start_ms(day + 1) and day_start_ms(day) < _until(binding)
+        )
+
+    def _spans(self, bindings: tuple[Binding, ...]) -> dict[str, Sequence[Span]]:
+        if self.spans is None:
+            return {}
+        return {binding.gateway: self.spans.get(binding.gateway, ()) for binding in bindings}
+
     def _serials(self, claim: RobotClaim) -> frozenset[str]:
-        """List the serials that are this robot's: the claimed one, and what documented replacements made of it."""
+        """List the serials that are this robot's: the claimed one, and what documented replacements of its own made of it.
+
+        Where the claim was written after an exchange, what the robot was before is its own too.
+        """
         serials = {normal_serial(claim.serial)} if claim.serial else set()
-        for replacement in sorted(self.replacements.get(claim.robot, ()), key=lambda one: one.day):
-            if replacement.document and normal_serial(replacement.old_serial) in serials:
-                serials.add(normal_serial(replacement.new_serial))
+        papers = sorted(self.replacements.get(claim.robot, ()), key=lambda one: one.day)
+        for paper in papers:
+            if paper.document and normal_serial(paper.old_serial) in serials:
+                serials.add(normal_serial(paper.new_serial))
+        for paper in reversed(papers):
+            if paper.document and normal_serial(paper.new_serial) in serials:
+                serials.add(normal_serial(paper.old_serial))
         return frozenset(serials)
 
     def _identities(self, keys: set[DeviceKey], bindings: tuple[Binding, ...]) -> tuple[Identity, ...]:
@@ -183,25 +298,36 @@ class RobotIndex:
 
     def _first_received(self, robot: str) -> int | None:
         """Find when the store first received an answer of the devices bound to a claim, inside the binding."""
-        bindings = self.bindings.get(robot, ())
+        spans = _whole_days(self.bindings.get(robot, ()))
         received = [
             day.received_min_ms
-            for binding in bindings
-            for day in self.evidence.device_days.get((binding.gateway, binding.device), ())
-            if day.heard and _is_bound(day, (binding,))
+            for key in spans
+            for day in self.evidence.device_days.get(key, ())
+            if day.heard and _is_bound(day, spans)
         ]
         return min(received, default=None)
 
 
-def _is_bound(day: DeviceDay, bindings: tuple[Binding, ...]) -> bool:
-    """Tell whether a whole day lies inside one binding; a day bound in part is not credited."""
-    start, end = day_start_ms(day.day), day_start_ms(day.day + 1)
-    return any(
-        (binding.gateway, binding.device) == (day.gateway, day.device)
-        and (binding.from_ms is None or binding.from_ms <= start)
-        and (binding.until_ms is None or end <= binding.until_ms)
-        for binding in bindings
-    )
+def _first_heard(own: list[DeviceDay], identities: tuple[Identity, ...]) -> int | None:
+    """Find when the robot was first heard: its first answer, or the first time its device told a serial."""
+    told = [identity.first_ms for identity in identities if identity.serial]
+    first = next((day.first_ms for day in own if day.heard), None)
+    return min([*told, *([first] if first is not None else [])], default=None)
+
+
+def _whole_days(bindings: Iterable[Binding]) -> dict[DeviceKey, list[tuple[int, int]]]:
+    """Give each bound device's half-open spans of days that lie wholly inside a binding; a day bound in part is none."""
+    spans: dict[DeviceKey, list[tuple[int, int]]] = {}
+    for binding in bindings:
+        first = day_of(_from(binding) - 1) + 1 if binding.from_ms is not None else -OPEN_MS
+        end = day_of(_until(binding)) if binding.until_ms is not None else OPEN_MS
+        spans.setdefault((binding.gateway, binding.device), []).append((first, end))
+    return spans
+
+
+def _is_bound(day: DeviceDay, spans: Mapping[DeviceKey, list[tuple[int, int]]]) -> bool:
+    number = day.day
+    return any(first <= number < end for first, end in spans.get((day.gateway, day.device), ()))
 
 
 def _with_ends(identities: tuple[Identity, ...]) -> Iterable[tuple[Identity, int]]:

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata, resources
 from typing import TYPE_CHECKING, Protocol
 
+from census.copies import all_copies
 from census.engine import DayFiles, Scope, gather_evidence
 from census.enrolments import enrolled_spans
 from census.enterprise_evidence import EnterpriseClaim, EnterpriseIndex, merge_claims
-from census.figures import ELSEWHERE, Figure, Judged, count_figure
+from census.figures import Figure, Judged, count_figure
 from census.ledger import load_ledger
+from census.named_lists import ListFigure, count_lists
+from census.places import Places
 from census.policy import load_policy
+from census.regularity import find_rhythms
 from census.robot_evidence import RobotIndex
 from census.verdict import judge_enterprise, judge_robot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from census.enrolments import LogEvent
+    from census.enrolments import LogEvent, Span
     from census.evidence import Evidence
     from census.ledger import Ledger
     from census.policy import Policy
 
 log = logging.getLogger(__name__)
+YearBefore = dict[str, dict[str, int | None]]
+"""Figure → month → confirmed claims of the year before (None: too small to publish); the base of 同比."""
 
 
 class CensusStore(DayFiles, Protocol):
@@ -73,6 +79,7 @@ class CensusResult:
     enterprises: Mapping[str, Judged]
     robots_new: Figure
     enterprises_on_cloud: Figure
+    named_lists: tuple[ListFigure, ...]
     problems: tuple[str, ...]
     ledger: Ledger
     evidence: Evidence
@@ -85,6 +92,8 @@ def run_census(
     *,
     as_of_ms: int,
     log_size: int | None = None,
+    year_before: YearBefore | None = None,
+    gather: Callable[[DayFiles, Scope], Evidence] = gather_evidence,
 ) -> CensusResult:
     """Take the census of everything before `as_of_ms` (UTC, exclusive) within the log's first `log_size` leaves.
 
@@ -98,7 +107,13 @@ def run_census(
     spans, problems = enrolled_spans(store.events(), ledger.gateways, size)
     policy = loaded.policy
     unsigned = "C" in policy.robots.grades or "C" in policy.enterprises.grades
-    evidence = gather_evidence(store, Scope(size, as_of_ms, spans, unsigned))
+    evidence = gather(store, Scope(size, as_of_ms, spans, unsigned))
+    days, limits = evidence.device_days, policy.thresholds
+    evidence = replace(
+        evidence,
+        copies=all_copies(days, limits),
+        rhythms=find_rhythms(days, limits.scripted_growth.value),
+    )
     header = Header(
         policy=policy.policy,
         policy_digest=loaded.digest,
@@ -109,7 +124,7 @@ def run_census(
         root_hash=store.root_hash(size),
         code_version=code_version(),
     )
-    result = judge_all(ledger, evidence, policy, header, problems)
+    result = judge_all(ledger, evidence, policy, header, problems, spans=spans, year_before=year_before)
     log.info(
         "census as_of_ms=%d log_size=%d robots=%d enterprises=%d",
         as_of_ms,
@@ -121,59 +136,67 @@ def run_census(
 
 
 def judge_all(
-    ledger: Ledger, evidence: Evidence, policy: Policy, header: Header, problems: list[str]
+    ledger: Ledger,
+    evidence: Evidence,
+    policy: Policy,
+    header: Header,
+    problems: list[str],
+    *,
+    spans: Mapping[str, Sequence[Span]] | None = None,
+    year_before: YearBefore | None = None,
 ) -> CensusResult:
-    """Judge every claim and count the figures; pure, so that figures recompute from evidence alone."""
+    """Judge every claim and count the figures; pure, so that figures recompute from evidence alone.
+
+    `spans` are the enrolments that the evidence was gathered under: they explain silence and change no verdict.
+    """
     claims = merge_claims(ledger.enterprises)
-    divisions = _divisions(ledger, policy)
+    places = Places(ledger, policy)
     robots, enterprises = (
-        RobotIndex(ledger, evidence, policy),
+        RobotIndex(ledger, evidence, policy, spans),
         EnterpriseIndex(ledger, evidence, policy),
     )
     judged_robots = {
-        claim.robot: Judged(
-            judge_robot(claim, robots.gather(claim), policy), divisions.get(claim.uscc, ELSEWHERE)
+        claim.robot: places.judged(
+            claim.uscc, claim.commissioned_day, judge_robot(claim, robots.gather(claim), policy)
         )
         for claim in ledger.robots
     }
     judged_enterprises = {
-        claim.uscc: Judged(
-            judge_enterprise(claim, enterprises.gather(claim.uscc), policy),
-            divisions.get(claim.uscc, ELSEWHERE),
+        claim.uscc: places.judged(
+            claim.uscc, claim.claimed_day, judge_enterprise(claim, enterprises.gather(claim.uscc), policy)
         )
         for claim in claims
     }
+    lists, list_problems = count_lists(ledger, policy)
+    year = year_before or {}
     targets = policy.targets
     return CensusResult(
         header=header,
         policy=policy,
         robots=judged_robots,
         enterprises=judged_enterprises,
-        robots_new=count_figure(targets.robots_new, judged_robots.values(), policy, header.as_of_ms),
-        enterprises_on_cloud=count_figure(
-            targets.enterprises_on_cloud, judged_enterprises.values(), policy, header.as_of_ms
+        robots_new=count_figure(
+            targets.robots_new, judged_robots.values(), policy, header.as_of_ms, year.get("robots_new")
         ),
+        enterprises_on_cloud=count_figure(
+            targets.enterprises_on_cloud,
+            judged_enterprises.values(),
+            policy,
+            header.as_of_ms,
+            year.get("enterprises_on_cloud"),
+        ),
+        named_lists=lists,
         problems=(
             *map(str, ledger.problems),
             *problems,
             *evidence.problems,
             *enterprises.problems,
             *_merged_listings(claims),
+            *list_problems,
         ),
         ledger=ledger,
         evidence=evidence,
     )
-
-
-def _divisions(ledger: Ledger, policy: Policy) -> dict[str, str]:
-    """Place each enterprise: where its listing says, else where the register says; a code's prefix is no address."""
-    placed = {row.uscc: policy.division_code(row.division) for row in ledger.registry}
-    listed: dict[str, str] = {}
-    for row in ledger.enterprises:
-        code = policy.division_code(row.division)
-        if code:
-            listed.setdefault(row.uscc, code)
-    return placed | listed
 
 
 def _merged_listings(claims: Sequence[EnterpriseClaim]) -> list[str]:

@@ -28,7 +28,8 @@ def live_use(claim: EnterpriseClaim, evidence: EnterpriseEvidence, policy: Polic
     statuses = {status for usage in evidence.usage for status in usage.statuses}
     if statuses == {"cancelled"}:
         return contradicts(RULE, "云服务均已注销", "every service was cancelled")
-    used = sorted({day for usage in evidence.usage for day in usage.days if period.holds(day)})
+    first, end = period.first_day, period.end_day
+    used = sorted({day for usage in evidence.usage for day in usage.days if first <= day < end})
     if most_in_window(used, limits.use_window.value) >= limits.use_days.value:
         return supports(RULE, f"实际使用 {len(used)} 天", f"used on {len(used)} days")
     return silent(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from census.calendar import HOUR_MS, day_start_ms, write_day, write_instant
+from census.calendar import day_start_ms, write_day
 from census.finding import Finding, contradicts, silent, supports
 from census.robot_evidence import normal_serial
 
@@ -20,18 +20,15 @@ LIFETIME_COUNTERS = ("power_on_s", "run_s")
 
 
 def new_by_evidence(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:
-    """新机须有正面证据，三者有其一：（一）首次听到时的累计时间，不超过自投用日起可能运行的时间加出厂余量；（二）设备出现之前，所在网关已在线满规定天数；（三）从设备读出的序列号别处未曾出现，且与发票行相符。移机、以旧换新、先在别处出现过的，或累计时间超出可能的，不计。
+    """新机须有正面证据，三者有其一：（一）首次听到时的累计时间，不超过自投用日起可能运行的时间加出厂余量；（二）设备出现之前，所在网关已在线满规定天数；（三）从设备读出的序列号别处未曾出现，且与发票行相符。累计时间超出可能的，不计。
 
     New needs positive evidence, any of: (a) a lifetime counter at first sight no greater than could be run since the
     commissioning day, plus the factory allowance; (b) the gateway had been heard for enough days before the device
-    appeared; (c) a serial read from the device, seen nowhere earlier, that matches an invoice line. Relocated and
-    replacing robots, one heard earlier elsewhere, and one whose counter is beyond what could be run, are not new.
+    appeared; (c) a serial read from the device, seen nowhere earlier, that matches an invoice line. One whose lifetime
+    counter is beyond what could be run is not new.
     """
     if claim.addition not in policy.robots.additions_new:
-        return contradicts(RULE, f"申报方式为 {claim.addition}", f"the claim itself says {claim.addition}")
-    moved = _heard_earlier_elsewhere(evidence, policy)
-    if moved is not None:
-        return moved
+        return silent(RULE, f"申报方式为 {claim.addition}", f"the claim itself says {claim.addition}")
     counted = _by_counter(claim, evidence, policy)
     if counted is not None:
         return counted
@@ -46,26 +43,6 @@ def new_by_evidence(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) 
 
 def _first_day(evidence: RobotEvidence) -> DeviceDay | None:
     return next((day for day in evidence.all_days if day.heard), None)
-
-
-def _heard_earlier_elsewhere(evidence: RobotEvidence, policy: Policy) -> Finding | None:
-    """Compare with the same serial behind another device; a lead inside the margin decides nothing."""
-    first = _first_day(evidence)
-    told = [identity.first_ms for identity in evidence.identities if identity.serial]
-    here = min([*told, *([first.first_ms] if first else [])], default=None)
-    if here is None:
-        return None
-    margin = policy.thresholds.order_margin.value * HOUR_MS
-    for other in evidence.elsewhere:
-        if here - other.first_ms > margin:
-            where = f"{other.gateway}/{other.device}"
-            when = write_instant(other.first_ms)[:10]
-            return contradicts(
-                RULE,
-                f"序列号 {other.serial} 已于 {when} 在 {where} 出现",
-                f"serial {other.serial} was heard at {where} on {when}",
-            )
-    return None
 
 
 def _by_counter(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding | None:

@@ -16,20 +16,17 @@ RULE = "not_a_copy"
 
 
 def not_a_copy(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:  # noqa: ARG001 - one shape for all rules
-    """数据不是另一设备数据的复制，也不是自身往日数据的重放：图样足够丰富的日子，逐窗完全相同达到规定天数的，后收到者不计；先后无法裁断的，两者均不予认定并提请复核。
+    """数据不是另一设备数据的复制，也不是自身往日数据的重放：图样足够丰富的日子，逐窗完全相同达到规定天数的；或去除各自每周规律之后，逐时起伏仍与另一设备、或与自身若干周之前相关达到规定程度的（时移、缩放、加噪声的复制由此识别）。后收到者不计；先后无法裁断的，两者均不予认定并提请复核。
 
-    The data is no copy of another device's and no replay of its own: where days rich enough to compare are equal window by
-    window on enough days, the one received later is contradicted; where the order decides nothing, both stay silent and a
-    person looks.
+    The data is no copy of another device's and no replay of its own: days rich enough to compare that are equal window by
+    window on enough days, or, each device's own week taken out, hours that still rise and fall with another's or with its
+    own some weeks before as strongly as the policy says (which tells copies shifted in time, scaled, or with noise). The
+    one received later is contradicted; where the order decides nothing, both stay silent and a person looks.
     """
     mine = {(binding.gateway, binding.device) for binding in evidence.bindings}
     replay = next((copy for copy in evidence.copies if copy.other in mine), None)
     if replay is not None:
-        return contradicts(
-            RULE,
-            f"{replay.days} 天与自身 {abs(replay.shift)} 天前完全相同",
-            f"{replay.days} days equal its own {abs(replay.shift)} days earlier",
-        )
+        return contradicts(RULE, *_replayed(replay))
     later = next((copy for copy in evidence.copies if copy.later), None)
     if later is not None:
         return contradicts(RULE, _zh(later), _en(later))
@@ -53,9 +50,28 @@ def not_a_copy(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Fi
     )
 
 
+def _replayed(copy: Copy) -> tuple[str, str]:
+    ago = abs(copy.shift)
+    if copy.kind == "exact":
+        return (
+            f"{copy.days} 天与自身 {ago} 天前完全相同",
+            f"{copy.days} days equal its own {ago} days earlier",
+        )
+    return (
+        f"{copy.days} 天与自身 {ago} 天前的起伏相关 {copy.strength}%",
+        f"{copy.days} days go with its own {ago} days earlier (correlation {copy.strength}%)",
+    )
+
+
 def _zh(copy: Copy) -> str:
-    return f"{copy.days} 天与 {copy.other[0]}/{copy.other[1]} 完全相同"
+    other = f"{copy.other[0]}/{copy.other[1]}"
+    if copy.kind == "exact":
+        return f"{copy.days} 天与 {other} 完全相同"
+    return f"{copy.days} 天与 {other} 错开 {abs(copy.shift)} 天后起伏相关 {copy.strength}%"
 
 
 def _en(copy: Copy) -> str:
-    return f"{copy.days} days equal those of {copy.other[0]}/{copy.other[1]}"
+    other = f"{copy.other[0]}/{copy.other[1]}"
+    if copy.kind == "exact":
+        return f"{copy.days} days equal those of {other}"
+    return f"{copy.days} days go with those of {other}, {abs(copy.shift)} days apart (correlation {copy.strength}%)"

@@ -17,10 +17,10 @@ RULE = "works"
 
 
 def works(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:
-    """统计期内、投用之后，任一滚动窗口中有规定天数每天运行达到规定时间。投用后已在一个窗口内听清规定天数、工作天数仍不足的，认定为未工作；听不清的日子不作为未工作的依据。
+    """统计期内、投用之后，任一滚动窗口中有规定天数每天运行达到规定时间。投用后已在一个窗口内听清规定天数、工作天数仍不足的，认定为未工作；听不清的日子与法定节假日不作为未工作的依据。
 
     Inside the period and since commissioning it ran long enough on enough days of a rolling window. Once it was heard well
-    on enough days of one window and still worked on fewer, it does not work; days not heard well prove no idleness.
+    on enough days of one window and still worked on fewer, it does not work; days not heard well and public holidays prove no idleness.
     """
     limits = policy.thresholds
     days = _judged(claim, evidence, policy)
@@ -31,7 +31,10 @@ def works(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding
     if best >= limits.working_days.value:
         return supports(RULE, f"{len(working)} 个工作日", f"{len(working)} working days")
     heard = _distinct(
-        day.day for day in days if day.heard_well(limits.heard_polls.value, limits.heard_cover.value)
+        day.day
+        for day in days
+        if not policy.is_holiday(day.day)
+        and day.heard_well(limits.heard_polls.value, limits.heard_cover.value)
     )
     well = most_in_window(heard, limits.working_window.value)
     if well >= limits.heard_days.value and len(working) < limits.working_days.value:

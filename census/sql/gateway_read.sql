@@ -1,8 +1,10 @@
 -- Each gateway's days: batches with good and bad links, heartbeats.
-WITH bad AS (SELECT gateway, day, count(*) AS broken FROM broken WHERE is_enrolled GROUP BY gateway, day),
-     batches AS (SELECT gateway, day, sum(batches) AS batches FROM batch_day GROUP BY gateway, day),
-     beats AS (SELECT gateway, day, sum(heartbeats) AS heartbeats FROM heartbeat_day GROUP BY gateway, day)
-SELECT gateway, day, CAST(coalesce(batches, 0) - coalesce(broken, 0) AS BIGINT), coalesce(broken, 0),
-       CAST(coalesce(heartbeats, 0) AS BIGINT)
-FROM batches FULL JOIN bad USING (gateway, day) FULL JOIN beats USING (gateway, day)
-ORDER BY gateway, day;
+WITH counts AS (
+  SELECT gateway, day, batches, 0 AS broken, 0 AS heartbeats FROM batch_day
+  UNION ALL SELECT gateway, day, 0, 1, 0 FROM broken WHERE is_enrolled
+  UNION ALL SELECT gateway, day, 0, 0, heartbeats FROM heartbeat_day
+)
+SELECT gateway, day, CAST(sum(batches) - sum(broken) AS BIGINT), CAST(sum(broken) AS BIGINT), CAST(sum(heartbeats) AS BIGINT)
+FROM counts
+GROUP BY gateway, day
+ORDER BY gateway, day

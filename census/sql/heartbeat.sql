@@ -1,2 +1,2 @@
 -- Heartbeats a gateway and day.
-INSERT INTO heartbeat_day SELECT gateway, day, count(*) FROM ({heard}) h GROUP BY gateway, day;
+SELECT gateway, day, count(*) AS heartbeats FROM ({heard}) h GROUP BY gateway, day

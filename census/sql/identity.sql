@@ -1,5 +1,5 @@
--- What each device said to be on some days, folded into distinct answers by identity_lives.sql.
-INSERT INTO identity_heard
-SELECT gateway, device, coalesce(manufacturer, ''), coalesce(model, ''), coalesce(serial, ''), coalesce(kind, ''), axes,
-       coalesce(source, 'declared'), time_ms, leaf, received_ms, grade = 'signed'
-FROM ({heard}) h;
+-- What each device said to be on some days, folded into distinct answers by life.sql and identity_read.sql.
+SELECT gateway, device, coalesce(manufacturer, '') AS manufacturer, coalesce(model, '') AS model,
+       coalesce(serial, '') AS serial, coalesce(kind, '') AS kind, axes, coalesce(source, 'declared') AS source,
+       time_ms, leaf, received_ms, grade = 'signed' AS signed
+FROM ({heard}) h

@@ -1,7 +1,10 @@
 -- Every distinct identity with the stretch in which it was heard and the leaf that holds it first.
-SELECT i.gateway, i.device, coalesce(l.life, 1) AS life, i.manufacturer, i.model, i.serial, i.kind, i.axes, i.source,
-       min(i.time_ms), max(i.time_ms), min(i.leaf), min(i.received_ms), bool_and(i.signed)
-FROM identity_heard i
-LEFT JOIN life l ON l.gateway = i.gateway AND l.device = i.device AND i.time_ms >= l.from_ms AND i.time_ms < l.until_ms
-GROUP BY ALL
-ORDER BY ALL;
+WITH lived AS (
+  SELECT i.*, coalesce(l.life, 1) AS life
+  FROM identity_heard i
+  LEFT JOIN life l ON l.gateway = i.gateway AND l.device = i.device AND i.time_ms >= l.from_ms AND i.time_ms < l.until_ms
+)
+SELECT gateway, device, life, manufacturer, model, serial, kind, axes, source,
+       min(time_ms), max(time_ms), min(leaf), min(received_ms), bool_and(signed)
+FROM lived
+GROUP BY gateway, device, life, manufacturer, model, serial, kind, axes, source

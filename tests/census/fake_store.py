@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 Rows = list[dict[str, Any]]
+POWER = {"power_w_min": 40, "power_w_max": 900}
 _ARROW = {"BIGINT": pa.int64(), "VARCHAR": pa.string(), "BOOLEAN": pa.bool_()}
 
 
@@ -101,7 +102,9 @@ def machine_day(day: str, running_h: int = 8, **values: Any) -> Rows:
         gauge = parse_day(day) * 7919 + number * 104_729
         rows.append(
             machine_row(
-                day, 4 * number, **({"running_ms": running, "power_w_n": 240, "power_w_sum": gauge} | values)
+                day,
+                4 * number,
+                **({"running_ms": running, "power_w_n": 240, "power_w_sum": gauge} | POWER | values),
             )
         )
     return rows

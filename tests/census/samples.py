@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from census.calendar import DAY_MS, HOUR_MS, day_start_ms, parse_day
-from census.evidence import DeviceDay, Identity, Usage
+from census.evidence import DeviceDay, GaugeDay, Identity, Usage
 from census.ledger import Binding, EnterpriseRow, RegistryRow, RobotClaim
 from census.robot_evidence import RobotEvidence
 
@@ -30,7 +30,7 @@ def device_day(day: int, running_h: float = 8, **values: Any) -> DeviceDay:
         "fault_ms": 0, "off_ms": 0, "unknown_ms": 0, "starts": 1, "changes": 2, "boots": 0, "first_ms": start,
         "last_ms": start + DAY_MS, "first_running_ms": start if running else None, "overlap_ms": 0, "leaf_min": day,
         "leaf_max": day, "received_min_ms": start + DAY_MS, "received_max_ms": start + DAY_MS, "signed": True,
-        "pattern": f"p{day}", "pattern_windows": 6,
+        "pattern": f"p{day}", "pattern_windows": 6, "gauges": {"joint_current_ma": GaugeDay(1440, 1_000_000, 20, 2_000)},
     }  # fmt: skip
     return DeviceDay(**given | values)
 
@@ -60,6 +60,7 @@ def robot_evidence(days: list[DeviceDay] | None = None, **values: Any) -> RobotE
         "bindings": (Binding("R1", "gw1", "r1", None, None),), "days": heard, "all_days": heard,
         "identities": (identity(),), "serials": frozenset({"S1"}), "gateway_days_before": 8,
         "first_received_ms": min((day.received_min_ms for day in heard), default=None),
+        "first_heard_ms": min((day.first_ms for day in heard if day.heard), default=None),
     }  # fmt: skip
     return RobotEvidence(**given | values)
 

@@ -49,7 +49,7 @@ def test_whole_chains_bear_witness(store: FakeStore) -> None:
 def test_a_wrong_prev_silences_its_own_batch(
     store: FakeStore, monkeypatch: pytest.MonkeyPatch, same_day: bool, chunk_rows: int
 ) -> None:
-    monkeypatch.setattr("census.engine.CHUNK_ROWS", chunk_rows)
+    monkeypatch.setattr("census.duck_engine.CHUNK_ROWS", chunk_rows)
     batches = [batch(seq) for seq in (1, 2, 3, 4)]
     batches[2]["prev"] = "f" * 64
     if same_day:

@@ -264,7 +264,7 @@ def test_evidence_does_not_depend_on_how_many_days_are_read_at_once(
 ) -> None:
     put_machines(store, fleet(7))
     together = gather(store)
-    monkeypatch.setattr("census.engine.CHUNK_ROWS", 0)
+    monkeypatch.setattr("census.duck_engine.CHUNK_ROWS", 0)
     assert gather(store) == together
 
 

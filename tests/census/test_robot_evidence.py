@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from census.calendar import day_start_ms
+from census.compare import Copy
 from census.evidence import Evidence, GatewayDay
 from census.ledger import Binding, InvoiceLine, Ledger, Replacement
 from census.robot_evidence import RobotEvidence, RobotIndex, normal_serial
@@ -122,3 +123,87 @@ def test_invoices_are_found_by_serial(policy: Policy) -> None:
 def test_an_unbound_claim_has_no_evidence(policy: Policy) -> None:
     found = gather(policy, world(device_day(FIRST), identities=(identity(),)), bindings=())
     assert (found.days, found.all_days, found.identities, found.first_received_ms) == ((), (), (), None)
+
+
+def heard_lives(*lives: tuple[int, str, str], worked: tuple[int, ...] = (1, 2, 3)) -> Evidence:
+    """Give one device whose lives (number, serial, source) each last three days, some of them at work."""
+    days = [
+        device_day(FIRST + 3 * life + day, 8 if life in worked else 0, life=life)
+        for life, *_ in lives
+        for day in range(3)
+    ]
+    told = tuple(
+        identity(life=life, serial=serial, source=source, first_ms=at(3 * life), last_ms=at(3 * life + 2))
+        for life, serial, source in lives
+    )
+    return world(*days, identities=told)
+
+
+def paper(robot: str, old: str, new: str, document: str = "D1") -> Replacement:
+    return Replacement(robot, FIRST, old, new, document)
+
+
+def test_who_worked_in_its_place_before_is_a_predecessor(policy: Policy) -> None:
+    lives = ((1, "OLD", "register"), (2, "S1", "register"))
+    found = gather(policy, heard_lives(*lives), bindings=(bind(),))
+    assert [(one.serial, one.last_day - FIRST, one.moved_to) for one in found.predecessors] == [
+        ("OLD", 5, None)
+    ]
+    assert {day.life for day in found.all_days} == {2}
+
+
+def test_a_declared_predecessor_is_one_too_and_its_days_are_not_mine(policy: Policy) -> None:
+    lives = ((1, "OLD", "declared"), (2, "S1", "declared"))
+    found = gather(policy, heard_lives(*lives), bindings=(bind(),))
+    assert [one.serial for one in found.predecessors] == ["OLD"]
+    assert {day.life for day in found.all_days} == {2}
+
+
+def test_what_never_worked_or_came_later_is_no_predecessor(policy: Policy) -> None:
+    idle = heard_lives((1, "OLD", "register"), (2, "S1", "register"), worked=(2,))
+    assert gather(policy, idle, bindings=(bind(),)).predecessors == ()
+    later = heard_lives((1, "S1", "register"), (2, "NEXT", "register"))
+    assert gather(policy, later, bindings=(bind(),)).predecessors == ()
+
+
+def test_a_predecessor_heard_elsewhere_later_moved(policy: Policy) -> None:
+    evidence = heard_lives((1, "OLD", "register"), (2, "S1", "register"))
+    moved = identity(gateway="gw9", device="r9", serial="OLD", source="register", last_ms=at(30))
+    told = replace(evidence, identities={**evidence.identities, ("gw9", "r9"): (moved,)})
+    assert gather(policy, told, bindings=(bind(),)).predecessors[0].moved_to == ("gw9", "r9")
+
+
+def test_a_documented_exchange_of_its_own_makes_both_serials_one_robot(policy: Policy) -> None:
+    evidence = heard_lives((1, "S0", "register"), (2, "S1", "register"))
+    found = gather(policy, evidence, bindings=(bind(),), replacements=(paper("R1", "S0", "S1"),))
+    assert found.serials == {"S0", "S1"}
+    assert found.predecessors == ()
+    assert {day.life for day in found.all_days} == {1, 2}
+    assert [one.old_serial for one in found.replaced] == ["S0"]
+
+
+def test_anothers_exchange_is_told_and_makes_no_serial_mine(policy: Policy) -> None:
+    evidence = heard_lives((1, "S0", "register"), (2, "S1", "register"))
+    found = gather(policy, evidence, bindings=(bind(),), replacements=(paper("R7", "S0", "S1"),))
+    assert found.serials == {"S1"}
+    assert [one.robot for one in found.replaced] == ["R7"]
+
+
+def test_broken_days_are_those_of_bound_gateways_inside_the_binding(policy: Policy) -> None:
+    days = {
+        "gw1": (GatewayDay(FIRST, 1, 1, 1), GatewayDay(FIRST + 5, 1, 2, 1)),
+        "gw2": (GatewayDay(FIRST, 0, 1, 0),),
+    }
+    found = gather(policy, world(device_day(FIRST), gateway_days=days), bindings=(bind(end=3),))
+    assert found.broken_days == {("gw1", FIRST)}
+
+
+def test_what_goes_with_days_that_come_again_is_no_copy(policy: Policy) -> None:
+    """Days repeated over and over go with anybody's at some shift; exact equality stays evidence."""
+    mine, looping = ("gw1", "r1"), ("gw9", "r9")
+    copies = {
+        mine: (Copy(looping, 4, 14, True, "correlated", 80), Copy(looping, 4, 5, True)),
+        looping: (Copy(looping, 7, 20, None, "replay", 99),),
+    }
+    found = gather(policy, world(device_day(FIRST), copies=copies), bindings=(bind(),))
+    assert [copy.kind for copy in found.copies] == ["exact"]

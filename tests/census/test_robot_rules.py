@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from census.calendar import DAY_MS, HOUR_MS, day_start_ms, parse_day
 from census.compare import Copy
-from census.evidence import CounterDay
-from census.ledger import InvoiceLine
-from census.robot_evidence import Rival, RobotEvidence
+from census.evidence import CounterDay, GaugeDay, Increments
+from census.ledger import InvoiceLine, Replacement
+from census.regularity import Rhythm
+from census.robot_evidence import Predecessor, Rival, RobotEvidence
 from census.rules import ROBOT_RULES, RULES, wording
 from tests.census.samples import FIRST, USCC, claim, device_day, identity, robot_evidence, silent_day
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 NOTHING = RobotEvidence()
 HEARD = day_start_ms(FIRST + 1)
+FESTIVAL = parse_day("2018-02-12")
 ME = ("gw1", "r1")
 OTHER = ("gw9", "r9")
 
@@ -39,6 +41,33 @@ def elsewhere(days_earlier: float) -> RobotEvidence:
     return robot_evidence(elsewhere=(identity(gateway="gw9", device="r9", first_ms=first_ms),))
 
 
+def counting(gauges: dict[str, GaugeDay] | None = None, **counters: CounterDay) -> RobotEvidence:
+    values: dict[str, Any] = (
+        {"counters": counters} if gauges is None else {"counters": counters, "gauges": gauges}
+    )
+    return robot_evidence([device_day(FIRST + number, **values) for number in range(10)])
+
+
+def moving(**gauges: GaugeDay) -> RobotEvidence:
+    return robot_evidence([device_day(FIRST + number, gauges=gauges) for number in range(10)])
+
+
+def scripted(told: Increments, grown: int = 200, days: int = 10) -> RobotEvidence:
+    counters = {"cycles": CounterDay(grown, 0, grown, 1, 0, 0, 0, 0)}
+    varied = Increments(10, 10, 0, 0, 0)
+    return robot_evidence(
+        [
+            device_day(FIRST + number, counters=counters, increments=told if number < days else varied)
+            for number in range(10)
+        ]
+    )
+
+
+def paper(robot: str, document: str = "D1") -> Replacement:
+    return Replacement(robot, FIRST, "S0", "S1", document)
+
+
+SOLD = InvoiceLine("FP0", "1", "92340621MA2UJT9WXP", "s", "ACME", "Arm6", "S1", FIRST - 30)
 INVOICED = robot_evidence(
     gateway_days_before=0,
     identities=(identity(source="register"),),
@@ -77,10 +106,59 @@ CASES: list[tuple[str, str, str, RobotClaim, RobotEvidence]] = [
     ("new_by_evidence", "supports", "invoice", claim(), INVOICED),
     ("new_by_evidence", "silent", "invoice, declared", claim(), replace(INVOICED, identities=(identity(),))),
     ("new_by_evidence", "silent", "another's invoice", claim(uscc="92340621MA2UJT9WXP"), INVOICED),
-    ("new_by_evidence", "contradicts", "relocated", claim(addition="relocated"), robot_evidence()),
-    ("new_by_evidence", "contradicts", "heard elsewhere", claim(), elsewhere(3)),
-    ("new_by_evidence", "supports", "elsewhere at once", claim(), elsewhere(0.4)),
-    ("new_by_evidence", "supports", "elsewhere later", claim(), elsewhere(-3)),
+    ("new_by_evidence", "silent", "relocated", claim(addition="relocated"), robot_evidence()),
+    ("not_relocated", "contradicts", "by its claim", claim(addition="relocated"), robot_evidence()),
+    ("not_relocated", "contradicts", "heard elsewhere", claim(), elsewhere(3)),
+    ("not_relocated", "supports", "elsewhere at once", claim(), elsewhere(0.4)),
+    ("not_relocated", "supports", "elsewhere later", claim(), elsewhere(-3)),
+    ("not_relocated", "supports", "invoiced to another", claim(), robot_evidence(invoices=(SOLD,))),
+    ("not_relocated", "supports", "nowhere else", claim(), robot_evidence()),
+    ("not_relocated", "silent", "unheard", claim(), NOTHING),
+    ("not_a_replacement", "contradicts", "by its claim", claim(addition="replacement"), NOTHING),
+    ("not_a_replacement", "contradicts", "of another robot", claim(), robot_evidence(replaced=(paper("OLD-1"),))),
+    ("not_a_replacement", "contradicts", "of its own, never heard before", claim(), robot_evidence(replaced=(paper("R1"),))),
+    ("not_a_replacement", "supports", "its own body exchanged in place", claim(), robot_evidence(identities=(identity(serial="S0"), identity()), replaced=(paper("R1"),))),
+    ("not_a_replacement", "contradicts", "exchanged without a document", claim(), robot_evidence(identities=(identity(serial="S0"), identity()), replaced=(paper("R1", document=""),))),
+    ("not_a_replacement", "contradicts", "another worked in its place", claim(), robot_evidence(predecessors=(Predecessor("gw1", "r1", "S0", FIRST - 2, None),))),
+    ("not_a_replacement", "silent", "who moved on", claim(), robot_evidence(predecessors=(Predecessor("gw1", "r1", "S0", FIRST - 2, OTHER),))),
+    ("not_a_replacement", "supports", "no sign", claim(), robot_evidence()),
+    ("not_a_replacement", "silent", "unheard", claim(), NOTHING),
+    ("physically_possible", "supports", "no counters", claim(), robot_evidence()),
+    ("physically_possible", "supports", "possible", claim(), counting(cycles=CounterDay(9_000, 0, 9_000, 5_000, 0, 0, 0, 0))),
+    ("physically_possible", "supports", "a burst", claim(), counting(cycles=CounterDay(9_000, 0, 9_000, 499_000, 0, 0, 0, 0))),
+    ("physically_possible", "contradicts", "too fast all day", claim(), counting(cycles=CounterDay(480_000, 0, 480_000, 5_000, 0, 0, 0, 0))),
+    ("physically_possible", "contradicts", "too fast in a step", claim(), counting(cycles=CounterDay(9_000, 0, 9_000, 501_000, 0, 0, 0, 0))),
+    ("physically_possible", "contradicts", "too fast while it ran", claim(), counting(cycles=CounterDay(200_000, 0, 200_000, 5_000, 0, 0, 0, 0))),
+    ("physically_possible", "contradicts", "more hours than a day has", claim(), counting(run_s=CounterDay(30 * 3600, 0, 30 * 3600, 0, 0, 0, 0, 0))),
+    ("physically_possible", "contradicts", "preset", claim(), counting(cycles=CounterDay(100, 9_000_000, 9_000_100, 100, 0, 0, 0, 0))),
+    ("physically_possible", "silent", "for one day", claim(), robot_evidence([device_day(FIRST, counters={"cycles": CounterDay(480_000, 0, 480_000, 1, 0, 0, 0, 0)}), device_day(FIRST + 1)])),
+    ("physically_possible", "silent", "unheard", claim(), NOTHING),
+    ("motion_agrees", "supports", "current", claim(), robot_evidence()),
+    ("motion_agrees", "supports", "joint speed alone", claim(), moving(joint_speed_mdeg_s=GaugeDay(9, 9, 0, 1_000))),
+    ("motion_agrees", "supports", "tool speed beside a dead current", claim(), moving(joint_current_ma=GaugeDay(9, 0, 0, 0), tcp_speed_mm_s=GaugeDay(9, 99, 0, 250))),
+    ("motion_agrees", "supports", "power that swings", claim(), moving(power_w=GaugeDay(9, 900, 60, 110))),
+    ("motion_agrees", "contradicts", "no current", claim(), moving(joint_current_ma=GaugeDay(9, 900, 0, 199))),
+    ("motion_agrees", "contradicts", "steady power", claim(), moving(power_w=GaugeDay(9, 900, 100, 149))),
+    ("motion_agrees", "contradicts", "no energy", claim(), counting({}, energy_wh=CounterDay(300, 0, 300, 1, 0, 0, 0, 0))),
+    ("motion_agrees", "supports", "energy", claim(), counting({}, energy_wh=CounterDay(400, 0, 400, 1, 0, 0, 0, 0))),
+    ("motion_agrees", "silent", "two still days", claim(), robot_evidence([device_day(FIRST + n, gauges={"joint_current_ma": GaugeDay(9, 9, 0, 2_000 if n > 1 else 5)}) for n in range(8)])),
+    ("motion_agrees", "silent", "nothing that could tell", claim(), moving()),
+    ("motion_agrees", "silent", "unheard", claim(), NOTHING),
+    ("not_scripted", "supports", "varied", claim(), scripted(Increments(10, 9, 1, 2, 3))),
+    ("not_scripted", "supports", "no counters, varied windows", claim(), robot_evidence()),
+    ("not_scripted", "supports", "few counts", claim(), scripted(Increments(10, 1, 9, 9, 1), grown=199)),
+    ("not_scripted", "contradicts", "constant", claim(), scripted(Increments(10, 1, 9, 9, 1))),
+    ("not_scripted", "contradicts", "periodic", claim(), scripted(Increments(10, 3, 0, 7, 3))),
+    ("not_scripted", "supports", "two constant days of ten", claim(), scripted(Increments(10, 1, 9, 9, 1), days=2)),
+    ("not_scripted", "contradicts", "a rhythm under jitter", claim(), robot_evidence(rhythms=(Rhythm(3, 60, 40, 50),))),
+    ("not_scripted", "contradicts", "the same counts again", claim(), robot_evidence(rhythms=(Rhythm(0, 0, 0, 0, 8, 50, 60),))),
+    ("not_scripted", "supports", "a drift", claim(), robot_evidence(rhythms=(Rhythm(3, 60, 39, 50),))),
+    ("not_scripted", "silent", "poor windows", claim(), robot_evidence([device_day(FIRST + n, pattern_windows=3) for n in range(9)])),
+    ("not_scripted", "silent", "unheard", claim(), NOTHING),
+    ("unbroken_chain", "supports", "whole", claim(), robot_evidence()),
+    ("unbroken_chain", "supports", "one break", claim(), robot_evidence(broken_days=frozenset({("gw1", FIRST)}))),
+    ("unbroken_chain", "silent", "too few whole days", claim(), robot_evidence(broken_days=frozenset({("gw1", FIRST + n) for n in range(6)}))),
+    ("unbroken_chain", "silent", "unheard", claim(), NOTHING),
     ("new_by_evidence", "silent", "gateway as new", claim(), robot_evidence(gateway_days_before=4)),
     ("new_by_evidence", "silent", "unheard", claim(), NOTHING),
     ("first_worked_in_period", "supports", "inside", claim(), robot_evidence()),
@@ -100,6 +178,7 @@ CASES: list[tuple[str, str, str, RobotClaim, RobotEvidence]] = [
     ("works", "contradicts", "one-day show", claim(), robot_evidence([device_day(FIRST + n, 8 * (n == 2)) for n in range(9)])),
     ("works", "silent", "idle but badly heard", claim(), robot_evidence([device_day(FIRST + n, 0, polls_ok=1000) for n in range(20)])),
     ("works", "silent", "idle half the day", claim(), robot_evidence([device_day(FIRST + n, 0, window_ms=DAY_MS // 2) for n in range(20)])),
+    ("works", "silent", "at rest on holidays", claim(), robot_evidence([device_day(FESTIVAL + n, 0) for n in range(10)])),
     ("works", "silent", "idle before commissioning", claim(), robot_evidence([device_day(FIRST - 20 + n, 0) for n in range(15)])),
     ("works", "silent", "work before commissioning", claim(), robot_evidence([device_day(FIRST - 7 + n) for n in range(7)])),
     ("works", "silent", "overlapping windows", claim(), robot_evidence([device_day(FIRST + n, 8, overlap_ms=7 * HOUR_MS) for n in range(7)])),
@@ -108,6 +187,8 @@ CASES: list[tuple[str, str, str, RobotClaim, RobotEvidence]] = [
     ("not_a_copy", "supports", "the original", claim(), robot_evidence(copies=(Copy(OTHER, -2, 5, False),))),
     ("not_a_copy", "contradicts", "later", claim(), robot_evidence(copies=(Copy(OTHER, 2, 5, True),))),
     ("not_a_copy", "contradicts", "a replay of itself", claim(), robot_evidence(copies=(Copy(ME, 7, 5, None),))),
+    ("not_a_copy", "contradicts", "correlated, later", claim(), robot_evidence(copies=(Copy(OTHER, 3, 12, True, "correlated", 88, 5),))),
+    ("not_a_copy", "contradicts", "a replay under noise", claim(), robot_evidence(copies=(Copy(ME, 14, 12, None, "replay", 90),))),
     ("not_a_copy", "silent", "undecided", claim(), robot_evidence(copies=(Copy(OTHER, 0, 5, None),))),
     ("not_a_copy", "silent", "poor days", claim(), robot_evidence([device_day(FIRST + n, pattern_windows=3) for n in range(9)])),
     ("gateway_enrolled", "supports", "ten days", claim(), robot_evidence()),
@@ -131,7 +212,7 @@ def test_each_rule_answers_as_its_wording_says(
 def test_every_rule_has_its_three_examples() -> None:
     shown = {(rule, answer) for rule, answer, *_ in CASES}
     # Trust is never a no: an unenrolled gateway is silence.
-    cannot = {("gateway_enrolled", "contradicts")}
+    cannot = {("gateway_enrolled", "contradicts"), ("unbroken_chain", "contradicts")}
     wanted = {(rule, answer) for rule in ROBOT_RULES for answer in ("supports", "contradicts", "silent")}
     assert wanted - cannot == shown
 

@@ -1,6 +1,5 @@
 -- A change of serial on one (gateway, device) opens a new life. Where a device tells its own serial, only what it told
 -- itself opens lives: a declaration is the same paper before and after a swap.
-CREATE OR REPLACE TEMP TABLE life AS
 WITH told AS (
   SELECT *, source IN ('register', 'fc43', 'birth') AS is_read,
          bool_or(source IN ('register', 'fc43', 'birth')) OVER (PARTITION BY gateway, device) AS any_read
@@ -23,4 +22,4 @@ begun AS (
 SELECT gateway, device, life,
        CASE WHEN life = 1 THEN -9000000000000000 ELSE from_ms END AS from_ms,
        coalesce(lead(from_ms) OVER (PARTITION BY gateway, device ORDER BY life), 9000000000000000) AS until_ms
-FROM begun;
+FROM begun

@@ -1,0 +1,157 @@
+"""Where and when do the claims count? Tables by county, month, cluster, industry and size, with rank and change. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from census.suppress import suppressed_cells
+from census.verdict import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from census.policy import Policy
+
+ELSEWHERE = ""
+"""The row of claims that name none of the policy's codes."""
+DIMENSIONS = ("division", "month", "cluster", "industry", "size")
+TALLY = ("claimed", "confirmed", "refuted", "unproven")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict and where it counts: the policy's codes, or ELSEWHERE, and the claim's day (ordinal)."""
+
+    verdict: Verdict
+    division: str
+    cluster: str = ELSEWHERE
+    industry: str = ELSEWHERE
+    size: str = ELSEWHERE
+    day: int | None = None
+
+    @property
+    def month(self) -> str:
+        """The claim's month as `2018-03`; ELSEWHERE when it gives no day."""
+        return month_of(self.day) if self.day is not None else ELSEWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Claims by outcome; `claimed` is the sum of the other three."""
+
+    claimed: int
+    confirmed: int
+    refuted: int
+    unproven: int
+
+
+@dataclass(frozen=True, slots=True)
+class BreakdownRow:
+    """One row: exact counts, which of them must not be published, and its rank by confirmed claims.
+
+    `rank` is None for the row of claims that name no code; `rank_change` is how many places it rose since the end of the
+    month before, None when there is no month before.
+    """
+
+    code: str
+    tally: Tally
+    hidden: frozenset[str] = field(default_factory=frozenset)
+    rank: int | None = None
+    rank_change: int | None = None
+
+    def published(self) -> dict[str, int | None]:
+        """Give the counts that may be published; None stands for one that may not."""
+        return {name: None if name in self.hidden else getattr(self.tally, name) for name in TALLY}
+
+
+@lru_cache(maxsize=4096)  # ten years of days
+def month_of(day: int) -> str:
+    """Give a day's month as `2018-03`."""
+    return date.fromordinal(day).isoformat()[:7]
+
+
+def months_until(first_day: int, end_day: int) -> list[str]:
+    """List the months from a first day to an end (exclusive)."""
+    return sorted({month_of(day) for day in range(first_day, end_day)})
+
+
+def tally(verdicts: Iterable[Verdict]) -> Tally:
+    """Count verdicts by outcome."""
+    counts = Counter(verdict.outcome for verdict in verdicts)
+    return Tally(counts.total(), counts[Outcome.CONFIRMED], counts[Outcome.REFUTED], counts[Outcome.UNPROVEN])
+
+
+def break_down(
+    judged: Sequence[Judged], policy: Policy, as_of_day: int
+) -> dict[str, tuple[BreakdownRow, ...]]:
+    """Make every table. `as_of_day` is the last whole day seen; months after it have no row of their own."""
+    before = month_of(as_of_day)
+    codes = _codes(policy, as_of_day)
+    return {
+        dimension: _table(judged, dimension, codes[dimension], before, policy.thresholds.small_cell.value)
+        for dimension in DIMENSIONS
+    }
+
+
+def _codes(policy: Policy, as_of_day: int) -> Mapping[str, list[str]]:
+    period = policy.period
+    end = min(max(as_of_day + 1, period.first_day), period.end_day)
+    return {
+        "division": [one.code for one in policy.divisions],
+        "month": months_until(period.first_day, end),
+        "cluster": [one.code for one in policy.clusters],
+        "industry": [one.code for one in policy.industries],
+        "size": [one.code for one in policy.sizes],
+    }
+
+
+def _table(
+    judged: Sequence[Judged], dimension: str, codes: list[str], this_month: str, least: int
+) -> tuple[BreakdownRow, ...]:
+    known = set(codes)
+    grouped: dict[str, list[Judged]] = {}
+    for one in judged:
+        code = getattr(one, dimension)
+        grouped.setdefault(code if code in known else ELSEWHERE, []).append(one)
+    ordered = [*codes, ELSEWHERE] if ELSEWHERE in grouped else codes
+    tallies = [tally(one.verdict for one in grouped.get(code, ())) for code in ordered]
+    cells = suppressed_cells([[getattr(one, name) for name in TALLY] for one in tallies], least)
+    ranks, changes = _ranks(grouped, codes, this_month) if dimension != "month" else ({}, {})
+    return tuple(
+        BreakdownRow(
+            code,
+            counts,
+            frozenset(TALLY[column] for row, column in cells if row == place),
+            None if (place, 1) in cells else ranks.get(code),
+            None if (place, 1) in cells else changes.get(code),
+        )
+        for place, (code, counts) in enumerate(zip(ordered, tallies, strict=True))
+    )
+
+
+def _ranks(
+    grouped: Mapping[str, list[Judged]], codes: list[str], this_month: str
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Rank the codes by confirmed claims, and by those of claims before this month."""
+
+    def confirmed(code: str, *, earlier: bool) -> int:
+        return sum(
+            one.verdict.outcome is Outcome.CONFIRMED and (not earlier or ELSEWHERE < one.month < this_month)
+            for one in grouped.get(code, ())
+        )
+
+    now = _places({code: confirmed(code, earlier=False) for code in codes})
+    counts = {code: confirmed(code, earlier=True) for code in codes}
+    if not any(counts.values()):
+        return now, {}
+    then = _places(counts)
+    return now, {code: then[code] - now[code] for code in codes}
+
+
+def _places(counts: Mapping[str, int]) -> dict[str, int]:
+    """Give each code its place, the most first; equal counts share a place."""
+    return {code: 1 + sum(other > count for other in counts.values()) for code, count in counts.items()}

@@ -1,0 +1,186 @@
+"""How is a city folder read? Sealed batches into a store in the order of their receipt; what is false in it is reported.
+
+docs/city-folder.md is the format. A folder may hold more than is named here, and the census never looks at that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from census.calendar import day_of, day_start_ms, parse_instant
+from census.csv_rows import Column, read_rows
+from census.run import run_census
+from store.embedded import EmbeddedStore
+from store.enrolment import EnrolmentError
+from telemetry.asset import is_id
+from telemetry.clock import Clock
+from telemetry.errors import ConfigError, Problem, SealError
+from telemetry.seal import BATCH_BYTES_MAX, read_seal
+from telemetry.sink import AnswerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from census.run import CensusResult
+    from telemetry.seal import Batch
+
+GROUP = 256
+"""Batches read and written together: 256 MB at the very most."""
+SEQ_DIGITS_MAX = 18
+
+
+def _id(cell: str) -> str:
+    if not is_id(cell):
+        raise ValueError(f"expected an id (1-64 of letters, digits, '.', '_', '-'), not {cell[:64]!r}")
+    return cell
+
+
+def _number(cell: str) -> int:
+    if not (cell.isascii() and cell.isdigit()) or len(cell) > SEQ_DIGITS_MAX:
+        raise ValueError(f"expected a whole number, not {cell[:64]!r}")
+    return int(cell)
+
+
+def _kind(cell: str) -> str:
+    if cell not in {"edge", "provider"}:
+        raise ValueError(f"expected edge or provider, not {cell[:64]!r}")
+    return cell
+
+
+RECEIVED = (
+    Column("gateway", _id, required=True),
+    Column("epoch", _id, required=True),
+    Column("seq", _number, required=True),
+    Column("received_ms", _number, required=True),
+)
+KEYS = (
+    Column("gateway", _id, required=True),
+    Column("kind", _kind, required=True),
+    Column("public_key", str, required=True),
+    Column("from", parse_instant, required=True),
+    Column("until", parse_instant, empty=None),
+    Column("revoked", parse_instant, empty=None),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A line of received.csv: which batch, and when the store received it (UTC ms)."""
+
+    gateway: str
+    epoch: str
+    seq: int
+    received_ms: int
+    line: int
+
+    def path(self, folder: Path) -> Path:
+        """Say where the batch lies."""
+        return folder / "batches" / self.gateway / self.epoch / f"{self.seq}.lp"
+
+
+def city_census(folder: Path, *, as_of_ms: int | None = None, log_size: int | None = None) -> CensusResult:
+    """Take the census of a city folder; ConfigError when it is none. False batches and lines are the result's problems.
+
+    Without `as_of_ms` it counts the whole days that were over when the last batch came in.
+    """
+    receipts, problems = _receipts(folder)
+    end_ms = day_start_ms(day_of(max((one.received_ms for one in receipts), default=0)))
+    clock = Clock(lambda: end_ms, lambda: 0, "city")
+    with tempfile.TemporaryDirectory(prefix="mfl-city-") as scratch:
+        store = EmbeddedStore.open(Path(scratch) / "store", clock)
+        try:
+            problems += _enrol(store, folder)
+            problems += _fill(store, folder, receipts)
+            result = run_census(
+                store,
+                folder / "ledger",
+                str(folder / "policy.yaml"),
+                as_of_ms=end_ms if as_of_ms is None else as_of_ms,
+                log_size=log_size,
+            )
+        finally:
+            store.close()
+    return replace(result, problems=(*map(str, problems), *result.problems))
+
+
+def _receipts(folder: Path) -> tuple[list[Receipt], list[Problem]]:
+    records, problems = read_rows(_bytes(folder / "received.csv", folder), "received.csv", RECEIVED)
+    receipts = []
+    for record in records:
+        gateway, epoch, seq, received_ms = record.values
+        receipts.append(Receipt(gateway, epoch, seq, received_ms, record.line))
+    receipts.sort(key=lambda one: (one.received_ms, one.gateway, one.epoch, one.seq))
+    return receipts, problems
+
+
+def _bytes(path: Path, folder: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        hint = (
+            "a city folder has ledger/ policy.yaml keys/keys.csv batches/ received.csv (docs/city-folder.md)"
+        )
+        name = path.relative_to(folder).as_posix()
+        raise ConfigError([Problem(name, 0, 0, "", f"cannot be read: {error.strerror}", hint)]) from None
+
+
+def _enrol(store: EmbeddedStore, folder: Path) -> list[Problem]:
+    """Enrol what keys/keys.csv lists, in its order; a line that cannot be is a problem."""
+    file = "keys/keys.csv"
+    records, problems = read_rows(_bytes(folder / file, folder), file, KEYS)
+    # Nobody writes to this store by token: with these the same folder gives the same log, and so the same root.
+    numbers = itertools.count()
+    store.token_bytes = lambda size: hashlib.sha256(f"city token {next(numbers)}".encode()).digest()[:size]
+    for record in records:
+        gateway, kind, public_key, from_ms, until_ms, revoked_ms = record.values
+        try:
+            store.enrol(gateway, public_key, kind=kind, from_ms=from_ms, until_ms=until_ms, at_ms=from_ms)
+            if revoked_ms is not None:
+                store.revoke(gateway, from_ms=revoked_ms, at_ms=from_ms)
+        except EnrolmentError as error:
+            problems.append(Problem(file, record.line, 0, "", str(error)))
+    return problems
+
+
+def _fill(store: EmbeddedStore, folder: Path, receipts: list[Receipt]) -> list[Problem]:
+    """Write every received batch; those the store refuses are counted by gateway and reason."""
+    problems: list[Problem] = []
+    refused: Counter[tuple[str, str]] = Counter()
+    made = _batches(folder, receipts, problems)
+    while group := list(itertools.islice(made, GROUP)):
+        for (batch, _), answer in zip(group, store.write_many(group), strict=True):
+            if answer.kind is not AnswerKind.STORED:
+                refused[batch.seal.gateway, answer.detail or str(answer.kind)] += 1
+    store.apply()
+    problems += [
+        Problem(f"batches/{gateway}", 0, 0, "", f"{count} batches refused: {reason}")
+        for (gateway, reason), count in sorted(refused.items())
+    ]
+    return problems
+
+
+def _batches(folder: Path, receipts: list[Receipt], problems: list[Problem]) -> Iterator[tuple[Batch, int]]:
+    for receipt in receipts:
+        path = receipt.path(folder)
+        name = path.relative_to(folder).as_posix()
+        try:
+            with path.open("rb") as stream:
+                batch = read_seal(stream.read(BATCH_BYTES_MAX + 1))
+        except OSError as error:
+            problems.append(Problem("received.csv", receipt.line, 0, "", f"{name}: {error.strerror}"))
+            continue
+        except SealError as error:
+            problems.append(Problem(name, 0, 0, "", str(error)))
+            continue
+        seal = batch.seal
+        if (seal.gateway, seal.epoch, seal.seq) != (receipt.gateway, receipt.epoch, receipt.seq):
+            message = f"is sealed as {seal.gateway}/{seal.epoch}/{seal.seq}"
+            problems.append(Problem(name, 0, 0, "", message))
+            continue
+        yield batch, receipt.received_ms

@@ -1,0 +1,77 @@
+"""Which devices are copies of others, or of themselves? Equal days first, then shared chance. Pure, over all devices at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from census.calendar import HOUR_MS
+from census.compare import Copy, find_copies, order_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from census.evidence import DeviceDay, DeviceKey
+    from census.pairs import Shared
+    from census.policy import Thresholds
+
+_DAY_H = 24
+
+
+def all_copies(
+    device_days: Mapping[DeviceKey, Sequence[DeviceDay]], limits: Thresholds
+) -> dict[DeviceKey, tuple[Copy, ...]]:
+    """Find exact copies, then, between pairs that have none, correlated ones and replays."""
+    from census.pairs import PairLimits, find_shared
+
+    margin_ms = limits.order_margin.value * HOUR_MS
+    exact = find_copies(
+        (day for days in device_days.values() for day in days),
+        patterns_min=limits.copy_patterns.value,
+        days_min=limits.copy_days.value,
+        margin_ms=margin_ms,
+    )
+    shared = find_shared(
+        device_days,
+        PairLimits(
+            strength_percent=limits.copy_strength.value,
+            sigmas=limits.copy_sigmas.value,
+            replay_sigmas=limits.replay_sigmas.value,
+            lag_d=limits.copy_lag.value,
+            line_lag_h=limits.line_lag.value,
+            days_min=limits.copy_days.value,
+        ),
+    )
+    known = {(key, copy.other) for key, copies in exact.items() for copy in copies}
+    found = {key: list(copies) for key, copies in exact.items()}
+    received = {
+        key: {day.day: day.received_max_ms for day in device_days[key]}
+        for one in shared
+        for key in (one.mine, one.theirs)
+    }
+    for one in shared:
+        if (one.mine, one.theirs) not in known:
+            for key, copy in _both_sides(one, received, margin_ms):
+                found.setdefault(key, []).append(copy)
+    return {key: tuple(found[key]) for key in sorted(found)}
+
+
+def _both_sides(
+    one: Shared, received: Mapping[DeviceKey, Mapping[int, int]], margin_ms: int
+) -> list[tuple[DeviceKey, Copy]]:
+    """Tell each side of the other; which came later is decided day by day, as for equal days."""
+    shift, lag_h = divmod(one.lag_h, _DAY_H)
+    count = len(one.days)
+    if one.mine == one.theirs:
+        return [(one.mine, Copy(one.theirs, shift, count, None, "replay", one.strength))]
+    # The earlier device's day in which the middle of the later one's lies.
+    leads = [
+        received[one.mine][day] - received[one.theirs].get(theirs, received[one.mine][day])
+        for day in one.days
+        if day in received[one.mine]
+        for theirs in [(day * _DAY_H + _DAY_H // 2 - one.lag_h) // _DAY_H]
+    ]
+    later = order_of(leads, margin_ms)
+    reverse = None if later is None else not later
+    mine = Copy(one.theirs, shift, count, later, "correlated", one.strength, lag_h)
+    theirs = Copy(one.mine, -shift, count, reverse, "correlated", one.strength, -lag_h)
+    return [(one.mine, mine), (one.theirs, theirs)]

@@ -1,0 +1,148 @@
+"""Do a machine's counts keep a rhythm that no work has? Counts an hour, compared with those some hours earlier. Pure.
+
+Two signs of a script. Its numbers come again: the very count of an hour stands some hours earlier or later, over and over,
+while real work differs by a part or two. And under jitter, where no number comes again, correlation is left: the counts
+per running hour, the day's own mean taken out, fall and come back after the same number of hours, day after day. Work
+drifts: what is alike an hour later is less alike two hours later, and does not come back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from census.evidence import DeviceDay, DeviceKey
+
+HOURS = 24
+PERIOD_MAX_H = 10
+"""The longest rhythm looked for inside a day: two of them fit a long shift."""
+EQUAL_LAGS_H = (*range(1, 13), 14, 15, 16, 18, 20, 21, 22, 24, 25, 26, 27, 28, 30, 33, 35, 36, 40, 44, 48)
+"""Hours after which equal counts are looked for: every period up to twelve hours, inside a day and across midnight."""
+FULL_HOUR_S = 2400
+"""An hour's rate is compared when the machine ran at least two thirds of it, and of the hour before: a count is heard a
+poll after it was made."""
+DEVIATION_MAX = 0.4
+"""A rate further from the day's mean is an hour in which polls were lost, or that others' counts fell into."""
+PAIRS_MIN = 40
+"""Pairs of hours that a judgement needs: of fewer, one in a thousand fleets has one by chance."""
+_BYTES = 2 * HOURS * 4
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How regular one device's hourly counts are; shares in percent.
+
+    `strength` is the correlation after `period_h` hours, `rise` how far it stands above the dip before, over `pairs`
+    pairs of hours. `equal` is the share of hours with the very count of `equal_h` hours before, over `equal_pairs`.
+    """
+
+    period_h: int
+    strength: int
+    rise: int
+    pairs: int
+    equal_h: int = 0
+    equal: int = 0
+    equal_pairs: int = 0
+
+
+def find_rhythms(
+    device_days: Mapping[DeviceKey, Sequence[DeviceDay]], growth_min: int = 20
+) -> dict[DeviceKey, Rhythm]:
+    """Measure each device that has counters and enough hours; an hour of fewer counts than `growth_min` is left out."""
+    keys: list[DeviceKey] = []
+    starts: list[int] = []
+    days: list[DeviceDay] = []
+    for key, found in device_days.items():
+        counted = [day for day in found if len(day.hours) == _BYTES and day.counters]
+        if counted:
+            keys.append(key)
+            starts.append(len(days))
+            days += counted
+    if not keys:
+        return {}
+    table = np.frombuffer(b"".join(day.hours for day in days), dtype="<i4").reshape(len(days), 2, HOURS)
+    correlations, pairs = _correlations(*_deviations(table), starts)
+    shares, equal_pairs = _equal_shares(table[:, 1, :], days, starts, growth_min)
+    measured = {}
+    for place, key in enumerate(keys):
+        rhythm = _strongest(correlations[:, place], pairs[:, place], shares[:, place], equal_pairs[:, place])
+        if rhythm is not None:
+            measured[key] = rhythm
+    return measured
+
+
+def _deviations(table: Any) -> tuple[Any, Any]:
+    """Give counts per running second less the day's mean, relative to it, with 1 for the hours that count and else 0."""
+    running, grown = table[:, 0, :].astype(np.float32), table[:, 1, :].astype(np.float32)
+    full = running >= FULL_HOUR_S
+    known = full & (grown > 0)
+    known[:, 1:] &= full[:, :-1]
+    known[:, 0] = False
+    rate = np.where(known, grown / np.maximum(running, 1), 0)
+    count = np.maximum(np.count_nonzero(known, axis=1, keepdims=True), 1)
+    mean = rate.sum(axis=1, keepdims=True) / count
+    relative = rate / np.where(mean > 0, mean, 1) - 1
+    known &= np.abs(relative) <= DEVIATION_MAX
+    return np.where(known, relative, 0).astype(np.float32), known.astype(np.float32)
+
+
+def _correlations(deviations: Any, known: Any, starts: list[int]) -> tuple[Any, Any]:
+    """Give, for each lag and device, the correlation of an hour with the one `lag` later, and the pairs it rests on."""
+    squares = deviations * deviations
+
+    def summed(first: Any, second: Any, lag: int) -> Any:
+        by_day = np.einsum("ij,ij->i", first[:, :-lag], second[:, lag:])
+        return np.add.reduceat(by_day.astype(np.float64), starts)
+
+    correlations, counts = [], []
+    for lag in range(1, PERIOD_MAX_H + 1):
+        power = np.sqrt(summed(squares, known, lag) * summed(known, squares, lag))
+        product = summed(deviations, deviations, lag)
+        correlations.append(np.where(power > 0, product / np.maximum(power, 1e-300), 0.0))
+        counts.append(summed(known, known, lag))
+    return np.array(correlations), np.array(counts)
+
+
+def _equal_shares(
+    grown: Any, days: Sequence[DeviceDay], starts: list[int], growth_min: int
+) -> tuple[Any, Any]:
+    """Give, for each lag and device, the share (percent) of hours that equal the one `lag` earlier, and their number."""
+    numbers = np.array([day.day for day in days])
+    first, span = int(numbers.min()), int(numbers.max() - numbers.min()) + 1
+    owners = np.repeat(np.arange(len(starts)), np.diff([*starts, len(days)]))
+    series = np.zeros((len(starts) * span, HOURS), dtype=np.int32)
+    np.add.at(series, owners * span + numbers - first, grown)  # two lives may share a day
+    series = series.reshape(len(starts), span * HOURS)
+    rich = series >= growth_min
+    # Hours of few counts equal nothing: they are one number as the earlier hour and another as the later.
+    later, earlier = np.where(rich, series, -1), np.where(rich, series, -2)
+    shares, counts = [], []
+    for lag in EQUAL_LAGS_H:
+        count = np.count_nonzero(rich[:, lag:] & rich[:, :-lag], axis=1)
+        equal = np.count_nonzero(later[:, lag:] == earlier[:, :-lag], axis=1)
+        shares.append(equal * 100 // np.maximum(count, 1))
+        counts.append(count)
+    return np.array(shares), np.array(counts)
+
+
+def _strongest(correlations: Any, pairs: Any, shares: Any, equal_pairs: Any) -> Rhythm | None:
+    period = strength = rise = rested = 0
+    for lag in range(2, PERIOD_MAX_H + 1):
+        if pairs[lag - 1] < PAIRS_MIN:
+            continue
+        found = round(float(correlations[lag - 1]) * 100)
+        if not period or found > strength:
+            dip = round(float(correlations[: lag - 1].min()) * 100)
+            period, strength, rise, rested = lag, found, found - dip, int(pairs[lag - 1])
+    enough = np.where(equal_pairs >= PAIRS_MIN, shares, -1)
+    best = int(enough.argmax())
+    if enough[best] < 0:
+        return Rhythm(period, strength, rise, rested) if period else None
+    return Rhythm(
+        period, strength, rise, rested, EQUAL_LAGS_H[best], int(enough[best]), int(equal_pairs[best])
+    )

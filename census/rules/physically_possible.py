@@ -1,0 +1,94 @@
+"""Could a machine do this? Rates no robot reaches, and counters that had run before there was a robot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from census.calendar import DAY_MS, HOUR_MS, day_start_ms, write_day
+from census.finding import Finding, contradicts, silent, supports
+
+if TYPE_CHECKING:
+    from census.evidence import DeviceDay
+    from census.ledger import RobotClaim
+    from census.policy import Policy
+    from census.robot_evidence import RobotEvidence
+
+RULE = "physically_possible"
+_SLACK_MS = HOUR_MS
+"""Counters of hours step by the hour, and what was not heard is counted by the next row."""
+_MADE_BY_RUNNING = ("cycles", "moves", "parts", "rejects")
+"""What grows only while the machine runs: its rate is over the running time, where that was heard at all."""
+_LIFE_SECONDS = ("power_on_s", "run_s")
+
+
+def physically_possible(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:
+    """计数在运行时间内的增长不超过机器可能的速率，累计时间不超过日历时间；首次听到时的计数，不超过自投用日起连同出厂余量可能累计的数。达到规定天数不可能的，或预置计数的，不计；天数不足的提请复核。
+
+    Counters grow no faster, over the time it ran, than a machine can, and counters of time no faster than time; a counter at first sight is no
+    more than could have been counted since the commissioning day, plus the factory allowance. Impossible on enough days,
+    or preset, it does not count; on fewer days a person looks.
+    """
+    preset = _preset(claim, evidence, policy)
+    if preset is not None:
+        return preset
+    limits = _limits(policy)
+    found = [(day, name) for day in evidence.days if (name := _impossible(day, limits, policy))]
+    if not any(day.heard for day in evidence.days):
+        return silent(RULE, "尚未听到", "not heard yet")
+    if not found:
+        return supports(RULE, "未见不可能的速率", "no impossible rate")
+    day, name = found[0]
+    zh = f"{len(found)} 天速率不可能，首见于 {write_day(day.day)} 的 {name}"
+    en = f"impossible rates on {len(found)} days, first of {name} on {write_day(day.day)}"
+    if len({one.day for one, _ in found}) >= policy.thresholds.impossible_days.value:
+        return contradicts(RULE, zh, en)
+    return silent(RULE, zh, en, review=True)
+
+
+def _limits(policy: Policy) -> dict[str, int]:
+    """Give each counter's largest sustained growth in thousandths a second."""
+    limits = policy.thresholds
+    return {
+        "cycles": limits.cycles_rate_max.value * 1000 // 60,
+        "moves": limits.moves_rate_max.value * 1000 // 60,
+        "parts": limits.parts_rate_max.value * 1000 // 60,
+        "rejects": limits.parts_rate_max.value * 1000 // 60,
+        "energy_wh": limits.power_max.value * 1_000_000 // 3600,
+        "power_on_s": 1000,
+        "run_s": 1000,
+    }
+
+
+def _impossible(day: DeviceDay, limits: dict[str, int], policy: Policy) -> str:
+    """Name the first counter that grew faster over the day, or in one step, than is possible; empty when none did."""
+    watched_ms = min(day.window_ms, DAY_MS)
+    running_ms = min(day.worked_ms, watched_ms) or watched_ms
+    burst = policy.thresholds.rate_burst.value
+    for name, counter in day.counters.items():
+        limit = limits.get(name)
+        if limit is None:
+            continue
+        spent_ms = running_ms if name in _MADE_BY_RUNNING else watched_ms
+        if counter.inc * 1_000_000 > limit * (spent_ms + _SLACK_MS):
+            return name
+        if name not in _LIFE_SECONDS and counter.rate_max_milli > limit * burst:
+            return name
+    return ""
+
+
+def _preset(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding | None:
+    first = next((day for day in evidence.all_days if day.heard), None)
+    if first is None or claim.commissioned_day is None:
+        return None
+    since_ms = max(0, first.first_ms - day_start_ms(claim.commissioned_day))
+    allowed_ms = since_ms + policy.thresholds.factory_allowance.value * HOUR_MS
+    limits = _limits(policy)
+    for name, counter in first.counters.items():
+        possible = limits.get(name, 0) * allowed_ms // 1_000_000
+        if name not in _LIFE_SECONDS and name in limits and counter.first > possible:
+            return contradicts(
+                RULE,
+                f"首次听到时 {name} 已为 {counter.first}，至多可能 {possible}",
+                f"{name} stood at {counter.first} at first sight, at most {possible} were possible",
+            )
+    return None

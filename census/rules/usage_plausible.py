@@ -1,0 +1,96 @@
+"""Are the provider's numbers those of real use? Copied, invented and inflated ones are told by their looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from census.finding import Finding, contradicts, silent, supports
+
+if TYPE_CHECKING:
+    from census.enterprise_evidence import EnterpriseClaim, EnterpriseEvidence
+    from census.evidence import UsageLooks
+    from census.policy import Policy
+
+RULE = "usage_plausible"
+
+
+def usage_plausible(claim: EnterpriseClaim, evidence: EnterpriseEvidence, policy: Policy) -> Finding:
+    """云服务商报送的用量须像真实使用：与同一服务商更早上云的另一企业逐日相同达到规定天数的，或多家企业同日起逐日相同的，为复制；日复一日不变、几乎全为整数、每用户请求数或用户数超出可能的，为虚报，不计。两家同日起相同、无从分辨的，均不予认定并提请复核。
+
+    Numbers sealed by a provider must look like use: day for day those of another customer whose use began earlier, or of
+    several that began the same day, are copied; the same every day, nearly all round, or with more requests a user or more
+    users than can be, are inflated, and do not count. Of two that began the same day neither is confirmed and a person looks.
+    """
+    found = [_judged(claim, usage.looks, policy) for usage in evidence.usage]
+    if not found:
+        return silent(RULE, "没有服务商用量", "no provider reports it") if not evidence.edge_days else _own()
+    for answer in ("contradicts", "silent"):
+        first = next((finding for finding in found if finding.answer == answer), None)
+        if first is not None:
+            return first
+    return found[0]
+
+
+def _own() -> Finding:
+    return supports(
+        RULE, "由自有网关证明，不依赖服务商用量", "shown by its own gateways, no provider's numbers"
+    )
+
+
+def _judged(claim: EnterpriseClaim, looks: UsageLooks, policy: Policy) -> Finding:
+    limits = policy.thresholds
+    if looks.behind_days >= limits.copy_days.value:
+        return contradicts(
+            RULE,
+            f"{looks.behind_days} 天用量与更早上云的另一企业逐日相同",
+            f"{looks.behind_days} days equal those of a customer whose use began earlier",
+        )
+    if looks.tied_days >= limits.copy_days.value:
+        zh = f"{looks.tied_days} 天用量与另外 {looks.twins - 1} 家企业逐日相同"
+        en = f"{looks.tied_days} days equal those of {looks.twins - 1} other customers"
+        if looks.twins >= limits.usage_copies_min.value:
+            return contradicts(RULE, zh, en)
+        return silent(RULE, f"{zh}，无从分辨", f"{en}; nothing tells which is real", review=True)
+    inflated = _inflated(claim, looks, policy)
+    if inflated is not None:
+        return contradicts(RULE, *inflated)
+    return supports(
+        RULE,
+        f"{looks.told_days} 天用量可比，未见异常",
+        f"{looks.told_days} days of numbers compared, nothing odd",
+        review=looks.twin_days >= limits.copy_days.value,
+    )
+
+
+def _inflated(claim: EnterpriseClaim, looks: UsageLooks, policy: Policy) -> tuple[str, str] | None:
+    limits = policy.thresholds
+    told = looks.told_days
+    if looks.requests_a_user_max > limits.requests_a_user_max.value:
+        many = looks.requests_a_user_max
+        return f"每用户每日请求达 {many} 次", f"{many} requests a user in one day"
+    users = _users_max(claim, policy)
+    if users is not None and looks.users_max > users:
+        return (
+            f"活跃用户 {looks.users_max}，按规模至多 {users}",
+            f"{looks.users_max} active users, at most {users} for its size",
+        )
+    if told < limits.usage_told_days.value:
+        return None
+    if looks.distinct_days * 100 <= limits.usage_distinct_share.value * told:
+        return (
+            f"{told} 天用量仅 {looks.distinct_days} 种数值",
+            f"only {looks.distinct_days} different numbers on {told} days",
+        )
+    if looks.round_days * 100 >= limits.usage_round_share.value * told:
+        return (
+            f"{told} 天中 {looks.round_days} 天全为整数",
+            f"round numbers on {looks.round_days} of {told} days",
+        )
+    return None
+
+
+def _users_max(claim: EnterpriseClaim, policy: Policy) -> int | None:
+    """Give the most users a claim's stated size allows; None when no listing states a bounded size."""
+    bounds = {size.code: size.staff_max for size in policy.sizes}
+    staff = [bound for row in claim.listings if (bound := bounds.get(row.size)) is not None]
+    return max(staff) * policy.thresholds.users_factor.value if staff else None
