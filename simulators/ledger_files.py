@@ -7,7 +7,7 @@ import random
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from simulators.history import private_key
+from simulators.history import key_on
 from simulators.world import FIRST_DAY, PERIOD_START
 from telemetry.seal import write_public_key
 
@@ -61,7 +61,7 @@ def write_ledger(world: World, folder: Path) -> None:
     _write(folder / "bindings.csv", BINDINGS, _bindings(world))
     _write(folder / "gateways.csv", GATEWAYS, _gateways(world))
     _write(folder / "registry.csv", REGISTRY, _registry(world))
-    _write(folder / "replacements.csv", REPLACEMENTS, ())
+    _write(folder / "replacements.csv", REPLACEMENTS, _replacements(world))
 
 
 def _write(path: Path, columns: list[str], rows: Iterable[tuple[object, ...]]) -> None:
@@ -118,9 +118,24 @@ def _bindings(world: World) -> Iterator[tuple[object, ...]]:
 
 def _gateways(world: World) -> Iterator[tuple[object, ...]]:
     for item in world.gateways:
-        key = write_public_key(private_key(world.spec.seed, item.gateway).public_key())
+        key = write_public_key(key_on(item, world.spec.seed, world.spec.days).public_key())
         enrolled = _date(item.from_day) if item.enrolled else ""
         yield item.gateway, item.kind, item.provider, item.uscc, item.workshop, key, enrolled, ""
+
+
+def _replacements(world: World) -> Iterator[tuple[object, ...]]:
+    """Give the documents of swapped controllers, and of robots that took an older one's place."""
+    devices = {(item.gateway, item.device): item for item in world.devices}
+    for claim in world.robots:
+        device = devices.get((claim.gateway, claim.device))
+        if device is None or device.swap_day is None:
+            continue
+        on, document = _date(device.swap_day), f"WX-{claim.contract[-4:]}"
+        if claim.replaces:
+            older = f"r-{claim.replaces[-8:]:0>8}"
+            yield older, on, claim.replaces, claim.serial, document
+        elif claim.serial == device.serial:
+            yield claim.robot, on, device.serial, device.swap_serial, document
 
 
 def _registry(world: World) -> Iterator[tuple[object, ...]]:

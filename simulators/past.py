@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from simulators.build import build_world
-from simulators.history import GatewayPast, ProviderPast, day_start_ms, private_key
+from simulators.history import GatewayPast, ProviderPast, day_start_ms, key_on
 from telemetry.seal import write_public_key
 
 if TYPE_CHECKING:
@@ -36,18 +37,37 @@ class Past:
 
 
 def enrol_all(store: EmbeddedStore, world: World) -> dict[str, str]:
-    """Enrol every gateway of the world that is enrolled; gives gateway → token."""
-    return {
-        item.gateway: store.enrol(
-            item.gateway,
-            write_public_key(private_key(world.spec.seed, item.gateway).public_key()),
-            kind=item.kind,
-            from_ms=day_start_ms(0),
-            at_ms=day_start_ms(0),
+    """Enrol every key of the world's enrolled gateways, revoke the revoked; gives gateway → token of its last key."""
+    tokens = {}
+    for item in enrolments(world):
+        tokens[item.gateway] = store.enrol(
+            item.gateway, item.public_key, kind=item.kind, from_ms=item.from_ms, at_ms=day_start_ms(0)
         )
-        for item in world.gateways
-        if item.enrolled
-    }
+    for gateway in world.gateways:
+        if gateway.enrolled and gateway.revoked_day is not None:
+            store.revoke(gateway.gateway, from_ms=day_start_ms(gateway.revoked_day), at_ms=day_start_ms(0))
+    return tokens
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLine:
+    """One key of one gateway, and from when it may seal."""
+
+    gateway: str
+    kind: Literal["edge", "provider"]
+    public_key: str
+    from_ms: int
+    revoked_ms: int | None = None
+
+
+def enrolments(world: World) -> Iterator[KeyLine]:
+    """List the keys of all gateways that are enrolled, each box's own."""
+    for item in world.gateways:
+        days = [0] if item.replaced_day is None else [0, item.replaced_day]
+        for day in days if item.enrolled else []:
+            key = write_public_key(key_on(item, world.spec.seed, day).public_key())
+            revoked = None if item.revoked_day is None else day_start_ms(item.revoked_day)
+            yield KeyLine(item.gateway, item.kind, key, day_start_ms(day), revoked)
 
 
 class Maker(Protocol):
@@ -64,9 +84,16 @@ class Maker(Protocol):
 
 def fill_store(store: EmbeddedStore, world: World, progress: Callable[[int, int], None]) -> Past:
     """Write a world's whole history into the store, made by worker processes; `progress(day, rows)` tells how far."""
-    makers = [_Worker(world.spec, part) for part in range(WORKERS)]
-    try:
+    with workers(world.spec) as makers:
         return fill_from(makers, store, world.spec.days, progress)
+
+
+@contextlib.contextmanager
+def workers(spec: WorldSpec) -> Iterator[Sequence[Maker]]:
+    """Start the processes that make a world's days, and end them."""
+    makers = [_Worker(spec, part) for part in range(WORKERS)]
+    try:
+        yield makers
     finally:
         for maker in makers:
             maker.close()
@@ -105,8 +132,7 @@ class LocalMaker:
     def next_day(self) -> list[tuple[Batch, int]]:
         """Give the next day's batches with the time of their receipt."""
         self._day += 1
-        made = [past.day_batch(self._day) for past in self._pasts]
-        return [item for item in made if item is not None]
+        return [made for past in self._pasts for made in past.day_batches(self._day)]
 
     def ends(self) -> dict[str, ChainPlace]:
         """Give where each gateway's chain goes on."""
@@ -148,8 +174,7 @@ def _make_part(spec: WorldSpec, part: int, connection: Connection) -> None:
     world = build_world(spec)
     pasts = list(_pasts(world, range(part, len(world.gateways), WORKERS)))
     for day in range(spec.days):
-        made = [past.day_batch(day) for past in pasts]
-        connection.send([item for item in made if item is not None])
+        connection.send([made for past in pasts for made in past.day_batches(day)])
     connection.send({past.gateway.gateway: past.place for past in pasts})
     connection.close()
 

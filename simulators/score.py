@@ -27,29 +27,39 @@ class Score:
 
 def score(world: World, document: Mapping[str, Any]) -> Score:
     """Compare the verdicts of a census document (`census.report.to_json`) with the world's truth."""
+    return score_truth({"robots": world.robot_truth(), "enterprises": world.enterprise_truth()}, document)
+
+
+def score_truth(
+    groups: Mapping[str, Mapping[str, Truth]], document: Mapping[str, Any], few: frozenset[str] = frozenset()
+) -> Score:
+    """Compare verdicts with truths by group; of the subjects in `few`, which have shown too little, unproven is right."""
     kinds: dict[str, Counter[str]] = {}
     wrong: Counter[str] = Counter()
     surprises = []
-    true_numbers = {}
-    for group, truths in (("robots", world.robot_truth()), ("enterprises", world.enterprise_truth())):
+    for group, truths in groups.items():
         verdicts = document["verdicts"][group]
-        true_numbers[group] = sum(truth.expected == "confirmed" for truth in truths.values())
         for subject, truth in truths.items():
             verdict = str(verdicts.get(subject, {}).get("verdict", "missing"))
             kinds.setdefault(f"{group}/{truth.kind}", Counter())[verdict] += 1
-            wrong[_mistake(truth, verdict)] += 1
-            if verdict != truth.expected:
+            is_early = subject in few and verdict == "unproven"
+            wrong["none" if is_early else _mistake(truth, verdict)] += 1
+            if verdict != truth.expected and not is_early:
                 surprises.append(_surprise(group, subject, truth, verdicts.get(subject)))
         surprises += [f"{group} {subject}: judged but not claimed" for subject in set(verdicts) - set(truths)]
     return Score(
         false_confirmed=wrong["false_confirmed"],
         honest_refuted=wrong["honest_refuted"],
         honest_unproven=wrong["honest_unproven"],
-        true_robots=true_numbers["robots"],
-        true_enterprises=true_numbers["enterprises"],
+        true_robots=_true(groups["robots"]),
+        true_enterprises=_true(groups["enterprises"]),
         by_kind={kind: dict(sorted(counts.items())) for kind, counts in sorted(kinds.items())},
         surprises=tuple(surprises),
     )
+
+
+def _true(truths: Mapping[str, Truth]) -> int:
+    return sum(truth.expected == "confirmed" for truth in truths.values())
 
 
 def _mistake(truth: Truth, verdict: str) -> str:

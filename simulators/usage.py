@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 ENOUGH_DAYS = 8
 """Days of use an honest enterprise is given at least, all within its first fortnight."""
 CANCELLED_AFTER_DAYS = 7
+STAFF = {"micro": 6, "small": 25, "medium": 60, "large": 120}
+"""Users a day at most of an enterprise of each size."""
 SERVICES = ("infrastructure", "management", "business")
 
 
@@ -23,10 +25,12 @@ def active_days(enterprise: Enterprise, seed: int, days: int) -> frozenset[int]:
     """Draw the days on which an enterprise uses its service; an honest one always uses it enough."""
     if enterprise.kind == "never_used":
         return frozenset()
-    rng = random.Random(f"use {seed}/{enterprise.uscc}")
+    rng = random.Random(f"use {seed}/{enterprise.usage_key}")
     first = max(0, enterprise.since_day)
     last = min(days, first + CANCELLED_AFTER_DAYS) if enterprise.kind == "cancelled" else days
     span = range(first, last)
+    if enterprise.kind == "inflated":
+        return frozenset(span)
     chosen = {day for day in span if rng.random() < (0.35 if (FIRST_WEEKDAY + day) % 7 >= 5 else 0.9)}
     early = [day for day in span if day < first + 14]
     rng.shuffle(early)
@@ -45,7 +49,7 @@ class ProviderReport:
             (
                 item,
                 active_days(item, seed, days),
-                random.Random(f"rows {seed}/{gateway.provider}/{item.uscc}"),
+                random.Random(f"rows {seed}/{gateway.provider}/{item.usage_key}"),
             )
             for item in enterprises
             if gateway.provider in {item.provider, item.second_provider} and item.kind != "never_used"
@@ -80,10 +84,20 @@ class ProviderReport:
                 "service": SERVICES[len(enterprise.name) % 3],
             },
             {
-                "active_users": rng.randint(1, 40) if active else 0,
-                "requests": rng.randint(50, 90_000) if active else 0,
+                **_numbers(enterprise, rng, active=active),
                 "status": "cancelled" if cancelled else "active",
                 "since": since.isoformat(),
             },
             day_start_ms,
         )
+
+
+def _numbers(enterprise: Enterprise, rng: random.Random, *, active: bool) -> dict[str, int]:
+    """Give a day's numbers: people of a firm of that size, each asking for something; or what a liar writes instead."""
+    most = STAFF[enterprise.size]
+    if enterprise.kind == "inflated":
+        fixed = random.Random(f"inflated {enterprise.usage_key}")
+        return {"active_users": fixed.randint(1, 9) * 10, "requests": fixed.randint(2, 90) * 1_000}
+    users = rng.randint(1, most)
+    requests = sum(rng.randint(3, 400) for _ in range(users))
+    return {"active_users": users, "requests": requests} if active else {"active_users": 0, "requests": 0}

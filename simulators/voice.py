@@ -5,9 +5,13 @@ The inverse of normalizing, found by search over the profile's own state rules, 
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import resources
 from itertools import product
 from typing import TYPE_CHECKING
 
+from drivers.profiles import LoadedProfile, load_profile
+from gateway.normalize import Normalizer
 from telemetry.reading import MachineState
 
 if TYPE_CHECKING:
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
 COMBINATIONS_MAX = 20_000
 """Raw combinations tried to find one state; a profile's rules name a handful of values."""
+UNBOUNDED = 2**63
+"""Where an integer register states no modulus, none is reached."""
 _FALLBACK = {
     MachineState.OFF: (MachineState.READY,),
     MachineState.PAUSED: (MachineState.READY,),
@@ -31,25 +37,33 @@ class Voice:
 
     def __init__(self, profile: Profile) -> None:
         self._templates = {state: _template(profile, state) for state in MachineState}
-        groups: dict[tuple[str, int, int, bool], list[str]] = {}
+        groups: dict[tuple[str, int, int, int], list[str]] = {}
         for name, point in profile.points.items():
             if point.metric is not None:
-                floats = point.type in {"float32", "float64"}
-                groups.setdefault((point.metric, point.divide, point.multiply, floats), []).append(name)
+                modulus = 0 if point.type in {"float32", "float64"} else point.modulus or UNBOUNDED
+                groups.setdefault((point.metric, point.divide, point.multiply, modulus), []).append(name)
         self._groups = [
-            (_QUANTITIES[metric], divide, multiply, floats, names)
-            for (metric, divide, multiply, floats), names in groups.items()
+            (_QUANTITIES[metric], divide, multiply, modulus, names)
+            for (metric, divide, multiply, modulus), names in groups.items()
         ]
 
     def say(self, moment: Moment) -> dict[str, RawValue]:
         """Give point → raw value at a moment: states, counters and gauges; identity points are not said here."""
         values = dict(self._templates[moment.state])
-        for quantity, divide, multiply, floats, names in self._groups:
+        for quantity, divide, multiply, modulus, names in self._groups:
             amount = quantity(moment)
-            raw = amount * divide / multiply if floats else amount * divide // multiply
+            raw = amount * divide // multiply % modulus if modulus else amount * divide / multiply
             for name in names:
                 values[name] = raw
         return values
+
+
+@cache
+def voiced(name: str) -> tuple[LoadedProfile, Voice, Normalizer]:
+    """Load a profile of the wheel, or one made up for simulated cities, with its voice and its normalizer."""
+    made_up = resources.files("simulators") / "profiles" / f"{name}.yaml"
+    loaded = load_profile(str(made_up) if made_up.is_file() else name)
+    return loaded, Voice(loaded.profile), Normalizer(loaded.profile)
 
 
 def _template(profile: Profile, wanted: MachineState) -> dict[str, RawValue]:

@@ -10,39 +10,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+from simulators.kinds import ENTERPRISE_KINDS, ROBOT_KINDS, Kind
+
 FIRST_DAY = date(2017, 12, 24)
 PERIOD_START = date(2018, 1, 1)
-
-ROBOT_KINDS: dict[str, tuple[str, str]] = {
-    "honest": ("confirmed", ""),
-    "live_identity": ("confirmed", ""),
-    "never_installed": ("unproven", "no device was ever heard"),
-    "unenrolled": ("unproven", "its gateway was never enrolled"),
-    "broken_chain": ("unproven", "its gateway's batches do not link"),
-    "idle": ("refuted", "heard well and never ran"),
-    "one_day_show": ("refuted", "ran on a single day"),
-    "claimed_twice": ("refuted", "its serial was read elsewhere earlier and is claimed there"),
-    "clone": ("refuted", "its days repeat another robot's days, later"),
-    "relocated": ("refuted", "its serial was read at another gateway before"),
-    "worked_before": ("refuted", "ran before the period began"),
-    "plc": ("refuted", "identifies itself as a PLC"),
-    "live_plc": ("refuted", "answers Read Device Identification as a PLC"),
-    "live_conflict": ("refuted", "the serial read from it is not the claimed one"),
-}
-"""Kind of robot claim → (expected verdict, tell)."""
-
-ENTERPRISE_KINDS: dict[str, tuple[str, str]] = {
-    "honest": ("confirmed", ""),
-    "own_gateway": ("confirmed", ""),
-    "listed_twice": ("confirmed", "two providers list it under two names; it counts once"),
-    "never_used": ("unproven", "no usage was ever reported"),
-    "unregistered": ("refuted", "its code is well-formed but not in the register"),
-    "bad_code": ("refuted", "its code's check character is wrong"),
-    "struck_off": ("refuted", "the register struck it off"),
-    "renewed": ("refuted", "it was on cloud before the period"),
-    "cancelled": ("refuted", "its service was cancelled after a week"),
-}
-"""Kind of enterprise claim → (expected verdict, tell)."""
+PERIOD_START_DAY = (PERIOD_START - FIRST_DAY).days
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +31,14 @@ class WorldSpec:
     providers: int = 14
     live_gateways: int = 3
     live_robots: int = 40
+    commission_days: tuple[int, int] = (8, 16)
+    """Days on which robots come: the first ones 8 days after the telemetry begins, the last early enough to show work."""
+    latest_honest_day: int = 16
+    """Last day on which an honest robot comes; later than the others' where some may have too little evidence."""
+    faults: bool = False
+    """Whether networks, clocks, gateways, controllers and counters fail as they do in a real city."""
+    windows_a_batch: int = 0
+    """Windows sealed together; 0 for a whole day."""
 
     def __post_init__(self) -> None:
         """Refuse kinds that do not exist."""
@@ -72,17 +52,45 @@ class Behaviour:
     """How a machine spends its days. `key` seeds its chance, so that a clone repeats its original exactly."""
 
     key: str
-    pattern: str = "work"
-    """`work`, `idle` (powered, never running), or `show` (runs on `show_day` alone)."""
+    pattern: Literal["work", "idle", "show", "constant", "periodic", "jitter"] = "work"
+    """`idle` is powered and never running, `show` runs on `show_day` alone, the last three are scripts."""
     shift_start_h: int = 8
     shift_h: int = 10
     duty: float = 0.85
-    cycle_s: int = 45
+    cycle_s: float = 45
     current_ma: int = 2_000
     weekend: float = 0.5
     first_count: int = 0
     show_day: int = 0
     delay_days: int = 0
+    delay_hours: int = 0
+    scale: float = 1.0
+    """Factor on counts and currents; a clone's may differ from its original's."""
+    noise: float = 0.0
+    """Share by which a copy's counts and currents are disturbed, by chance of `noise_key`."""
+    noise_key: str = ""
+    replay_from_day: int = 0
+    replay_days: int = 0
+    """When not 0, the days from `replay_from_day` on repeat the first so many of them."""
+    period: int = 0
+    """Polls after which a script begins anew."""
+    first_on_s: int = 0
+    """What the lifetime counters (power on, running) show at first."""
+    moves: bool = True
+    """Whether current, speed and energy go with running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What goes wrong between a device and its gateway; shares are of polls."""
+
+    bad_share: float = 0.0
+    glitch_share: float = 0.0
+    """Polls answered with all counters at zero."""
+    late_share: float = 0.0
+    """Messages that arrive some polls later than the next ones."""
+    reset_day: int | None = None
+    """Day at whose noon all counters start at zero again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,17 @@ class Device:
     until_day: int | None = None
     live_serial: str = ""
     live_product: str = ""
+    product: str = ""
+    """What it calls itself when asked, where that is not what its profile expects."""
+    axes: int | None = None
+    """Axes it says it has, where they are not its profile's."""
+    swap_day: int | None = None
+    """Day on which its controller (or the whole machine) is swapped, and counters start anew."""
+    swap_serial: str = ""
+    """Serial told from `swap_day` on."""
+    is_doctored: bool = False
+    """Whether its gateway was made to believe any step of its counters."""
+    faults: Faults | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +142,12 @@ class Gateway:
     """Day → (first hour, hours) during which the box was without power."""
     late_days: Mapping[int, int] = field(default_factory=dict)
     """Day → hours by which the network held its batch back."""
+    unsynced_days: Mapping[int, int] = field(default_factory=dict)
+    """Day → hours by which a clock that was never synchronised went wrong."""
+    replaced_day: int | None = None
+    """Day on which the box was replaced: another key, a new epoch."""
+    revoked_day: int | None = None
+    """Day from whose start the store takes nothing more from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +165,8 @@ class RobotClaim:
     contract: str
     gateway: str = ""
     device: str = ""
+    replaces: str = ""
+    """Serial that a document says this robot replaced (its own controller's, or another robot's)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +185,8 @@ class Enterprise:
     cloud: bool = True
     second_name: str = ""
     second_provider: str = ""
+    usage_key: str = ""
+    """Seeds its usage; those whose usage is copied share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +196,7 @@ class Truth:
     kind: str
     expected: str
     tell: str
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +211,13 @@ class World:
 
     def robot_truth(self) -> dict[str, Truth]:
         """Give robot → truth."""
-        return {claim.robot: Truth(claim.kind, *ROBOT_KINDS[claim.kind]) for claim in self.robots}
+        return {claim.robot: _truth(claim.kind, ROBOT_KINDS) for claim in self.robots}
 
     def enterprise_truth(self) -> dict[str, Truth]:
         """Give USCC → truth, of those that are claimed to be on cloud."""
-        return {
-            item.uscc: Truth(item.kind, *ENTERPRISE_KINDS[item.kind])
-            for item in self.enterprises
-            if item.cloud
-        }
+        return {item.uscc: _truth(item.kind, ENTERPRISE_KINDS) for item in self.enterprises if item.cloud}
+
+
+def _truth(name: str, kinds: Mapping[str, Kind]) -> Truth:
+    kind = kinds[name]
+    return Truth(name, kind.expected, kind.tell, kind.rules)

@@ -10,11 +10,12 @@ import pytest
 
 from census.report import to_json
 from census.run import run_census
-from simulators.build import LIVE_KINDS, build_world, small_spec
+from simulators.build import build_world
 from simulators.history import day_start_ms
 from simulators.ledger_files import write_ledger
 from simulators.past import LocalMaker, enrol_all, fill_from
 from simulators.score import score
+from simulators.specs import LIVE_KINDS, small_spec
 from store.embedded import EmbeddedStore
 from telemetry.clock import Clock
 
@@ -69,9 +70,16 @@ def test_verdicts_follow_the_telemetry_and_not_the_name(tmp_path: Path) -> None:
     """An honest robot that behaves like an idle one is refuted, and the other way round."""
     world = build_world(small_spec(SEEDS[0]))
     live = {gateway.gateway for gateway in world.gateways if gateway.live}
-    honest = next(claim for claim in world.robots if claim.kind == "honest" and claim.gateway not in live)
-    idle = next(claim for claim in world.robots if claim.kind == "idle")
     devices = {device.device: device for device in world.devices}
+    stories = [device.behaviour.key for device in world.devices]
+    honest = next(
+        claim
+        for claim in world.robots
+        if claim.kind == "honest"
+        and claim.gateway not in live
+        and stories.count(devices[claim.device].behaviour.key) == 1
+    )
+    idle = next(claim for claim in world.robots if claim.kind == "idle")
     swapped = {
         honest.device: replace(devices[honest.device], behaviour=devices[idle.device].behaviour),
         idle.device: replace(devices[idle.device], behaviour=devices[honest.device].behaviour),

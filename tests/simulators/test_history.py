@@ -7,8 +7,9 @@ import pytest
 from drivers.profiles import list_profiles, load_profile
 from gateway.normalize import normalize
 from simulators.behaviour import DAY_MS, Moment, Totals, day_moments
-from simulators.build import build_world, small_spec
+from simulators.build import build_world
 from simulators.history import GatewayPast, ProviderPast, day_start_ms, private_key
+from simulators.specs import small_spec
 from simulators.voice import Voice
 from simulators.world import Behaviour
 from telemetry.reading import MachineState, Quality, Reading, ReadingKind
@@ -37,6 +38,7 @@ def test_a_voice_says_what_normalizing_understands(name: str) -> None:
         "cycles": 1_000,
         "parts": 1_000,
         "rejects": 20,
+        "moves": 8_000,
         "energy_wh": 5_000,
         "power_on_s": 60,
         "run_s": 30,
@@ -69,9 +71,8 @@ def test_a_gateways_days_are_sealed_and_chained() -> None:
     public = private_key(world.spec.seed, gateway.gateway).public_key()
     previous, readings = GENESIS, 0
     for day in range(gateway.from_day, 12):
-        made = past.day_batch(day)
-        assert made is not None
-        batch = read_seal(made[0].data)
+        ((sealed, _),) = past.day_batches(day)
+        batch = read_seal(sealed.data)
         assert batch.seal.prev == previous
         assert signature_holds(batch.seal, public)
         previous = batch.hash
@@ -90,10 +91,9 @@ def test_a_broken_chain_breaks_on_every_day_after_the_first() -> None:
     past = GatewayPast.begin(gateway, world.devices, world.spec)
     previous, breaks = GENESIS, 0
     for day in range(5):
-        made = past.day_batch(day)
-        assert made is not None
-        breaks += made[0].seal.prev != previous
-        previous = made[0].hash
+        ((sealed, _),) = past.day_batches(day)
+        breaks += sealed.seal.prev != previous
+        previous = sealed.hash
     assert breaks == 4
 
 
@@ -102,11 +102,12 @@ def test_a_provider_reports_each_customer_once_a_day() -> None:
     provider = next(item for item in world.gateways if item.kind == "provider")
     past = ProviderPast.begin(provider, world.enterprises, world.spec)
     for day in range(world.spec.days):
-        made = past.day_batch(day)
-        if made is None:
+        made = past.day_batches(day)
+        if not made:
             continue
-        lines = read_lines(read_seal(made[0].data))
+        ((sealed, received_ms),) = made
+        lines = read_lines(read_seal(sealed.data))
         usage = [line for line in lines if line.measurement == "cloud_usage"]
         assert len({line.tags["enterprise"] for line in usage}) == len(usage)
         assert {line.time_ns // 1_000_000 for line in usage} == {day_start_ms(day)}
-        assert made[1] > day_start_ms(day) + DAY_MS
+        assert received_ms > day_start_ms(day) + DAY_MS

@@ -7,9 +7,12 @@ from collections import Counter
 
 import pytest
 
-from simulators.build import LIVE_KINDS, build_world, demo_spec, small_spec
+from census.rules import RULES
+from simulators.build import build_world
+from simulators.kinds import ENTERPRISE_KINDS, ROBOT_KINDS, Kind
+from simulators.specs import LIVE_KINDS, city_spec, demo_spec, expected_rows, small_spec
 from simulators.usage import ENOUGH_DAYS, active_days
-from simulators.world import ENTERPRISE_KINDS, ROBOT_KINDS, World, WorldSpec
+from simulators.world import World, WorldSpec
 
 
 @pytest.fixture(scope="module")
@@ -28,26 +31,43 @@ def test_the_demonstration_is_a_city(city: World) -> None:
     assert sum(robots.values()) >= 1_300
     assert robots["confirmed"] >= 1_200
     assert enterprises["confirmed"] > 15_000
-    assert {
-        kind for kind in ROBOT_KINDS if kind not in {t.kind for t in city.robot_truth().values()}
-    } == set()
+    assert {t.kind for t in city.robot_truth().values()} == set(demo_spec(1).robots)
+
+
+def test_a_city_with_faults_has_every_kind_and_as_many_honest_ones() -> None:
+    world = build_world(city_spec(3))
+    robots = Counter(truth.kind for truth in world.robot_truth().values())
+    enterprises = Counter(truth.kind for truth in world.enterprise_truth().values())
+    assert set(robots) == set(ROBOT_KINDS) - set(LIVE_KINDS)
+    assert set(enterprises) == set(ENTERPRISE_KINDS)
+    assert (sum(robots.values()), sum(enterprises.values())) == (150, 400)
+    assert 2 * robots["honest"] >= 150
+    with pytest.raises(ValueError, match="a city needs"):
+        city_spec(3, robots=40)
 
 
 @pytest.mark.parametrize("kinds", [ROBOT_KINDS, ENTERPRISE_KINDS])
-def test_every_lie_has_a_tell_and_no_truth_has_one_that_refutes(kinds: dict[str, tuple[str, str]]) -> None:
-    for kind, (expected, tell) in kinds.items():
-        assert expected in {"confirmed", "refuted", "unproven"}
-        assert tell or expected == "confirmed", kind
+def test_every_lie_has_a_tell_and_a_rule_meant_for_it(kinds: dict[str, Kind]) -> None:
+    for name, kind in kinds.items():
+        assert kind.expected in {"confirmed", "refuted", "unproven"}
+        assert kind.expected == "confirmed" or (kind.tell and kind.rules), name
+
+
+def test_the_rules_meant_exist() -> None:
+    meant = {rule for kind in (*ROBOT_KINDS.values(), *ENTERPRISE_KINDS.values()) for rule in kind.rules}
+    assert meant <= set(RULES)
 
 
 def test_ids_are_unique_and_carry_no_class(city: World) -> None:
     """Sorting by id must not sort by truth: the mean rank of liars lies near the middle."""
     robots = sorted(city.robots, key=lambda claim: claim.robot)
     assert len({claim.robot for claim in robots}) == len(robots)
-    ranks = [rank for rank, claim in enumerate(robots) if ROBOT_KINDS[claim.kind][0] != "confirmed"]
+    ranks = [rank for rank, claim in enumerate(robots) if ROBOT_KINDS[claim.kind].expected != "confirmed"]
     middle, spread = len(robots) / 2, len(robots) / (12 * len(ranks)) ** 0.5
     assert abs(statistics.mean(ranks) - middle) < 5 * spread
-    order = [rank for rank, claim in enumerate(city.robots) if ROBOT_KINDS[claim.kind][0] != "confirmed"]
+    order = [
+        rank for rank, claim in enumerate(city.robots) if ROBOT_KINDS[claim.kind].expected != "confirmed"
+    ]
     assert abs(statistics.mean(order) - middle) < 5 * spread
     assert {len(claim.robot) for claim in robots} == {len("r-") + 8}
 
@@ -85,3 +105,9 @@ def test_honest_enterprises_use_their_service_enough_and_no_other_needs_luck(cit
 def test_a_kind_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown kinds: honets"):
         WorldSpec(seed=1, robots={"honets": 1}, enterprises={})
+
+
+def test_a_citys_rows_are_estimated_well_enough_to_warn() -> None:
+    """The city of 150 robots and 45 days writes some 140,000 rows."""
+    assert 100_000 < expected_rows(city_spec(1)) < 200_000
+    assert expected_rows(city_spec(1, robots=1_300, enterprises=15_000, days=365)) > 5_000_000
