@@ -104,6 +104,11 @@ def _moment(iso: str) -> str:
     return f"{moment:%Y-%m-%d %H:%M} ({moment.tzname()})" if moment.tzinfo else f"{moment:%Y-%m-%d %H:%M}"
 
 
+def _cell(count: int | None) -> str:
+    """Write a table's count; a dot where it is too small to publish (the note under the table says so)."""
+    return "·" if count is None else grouped(count)
+
+
 def grouped(number: int) -> str:
     """Write a count with thousands separators, the same in both languages."""
     return f"{number:,}"
@@ -177,7 +182,7 @@ def _divisions(parts: Mapping[str, Mapping[str, Any]], lang: Lang) -> tuple[Divi
         Division(
             code,
             names[code],
-            tuple(grouped(found.get((key, code), nothing)[count]) for key in parts for count in COUNTS),
+            tuple(_cell(found.get((key, code), nothing)[count]) for key in parts for count in COUNTS),
         )
         for code in sorted(names)
     )

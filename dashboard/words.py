@@ -53,6 +53,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{indicator}：完成率 {completion}%，序时进度 {progress}%",
         "{indicator}: {completion}% completed, time-proportional target {progress}%",
     ),
+    "hidden_note": (
+        "“·”为不公布的小单元，以及为使其不能由合计推算而一并不公布的单元。",
+        "A dot stands for a count too small to publish, or one that would give such a count away.",
+    ),
     "by_division": ("分县（市、区）情况", "By county and district"),
     "division": ("县（市、区）", "County or district"),
     "code": ("代码", "Code"),

@@ -31,19 +31,28 @@ VERBS: Mapping[str, Verb] = {
     "demo": Verb("simulators.cli:demo", "A whole city on this machine, from robot to figure. 演示"),
     "gateway": Verb("gateway.cli:gateway", "Run, check and look into an edge gateway. 边缘网关"),
     "keys": Verb("gateway.cli:keys", "Make a gateway's signing key. 密钥"),
-    "profile": Verb("drivers.cli:profile", "List, show and test device profiles. 设备型号"),
+    "probe": Verb("drivers.cli:probe", "Compare a device with its profile, reading only. 只读探测"),
+    "profile": Verb("drivers.cli:profile", "List, show, test and start device profiles. 设备型号"),
     "store": Verb(
         "store.cli:store",
         "Serve, enrol into, verify and export the evidence store. 存证库",
         grafts=(("serve", "dashboard.cli:serve"),),
     ),
-    "census": Verb("census.cli:census", "Judge the claims and explain a figure. 普查"),
-    "simulate": Verb("simulators.cli:simulate", "Single simulated devices for trying things out. 模拟设备"),
+    "census": Verb(
+        "census.cli:census",
+        "Judge the claims and explain a figure. 普查",
+        grafts=(("score", "simulators.score_cli:score"),),
+    ),
+    "storm": Verb("simulators.storm_cli:storm", "Faults by seed against gateway and store. 风暴测试"),
+    "simulate": Verb(
+        "simulators.cli:simulate", "Simulated devices and cities for trying things out. 模拟设备"
+    ),
 }
 
 EXTRAS: Mapping[str, str] = {
     "duckdb": "store",
     "jinja2": "store",
+    "numpy": "store",
     "pyarrow": "store",
     "starlette": "store",
     "uvicorn": "store",

@@ -14,9 +14,11 @@ PAGES: Mapping[str, str] = {
     "commands.md": "mfl.reference.commands:page",
     "ledger.md": "mfl.reference.ledger:page",
     "metrics.md": "mfl.reference.metrics:page",
+    "policy.md": "mfl.reference.policy:page",
     "profiles.md": "mfl.reference.profiles:page",
     "rules.md": "mfl.reference.rules:page",
     "server.md": "mfl.reference.server:page",
+    "sparkplug.md": "mfl.reference.sparkplug:page",
     "wire.md": "mfl.reference.wire:page",
 }
 """File in docs/reference → the function that gives its text."""

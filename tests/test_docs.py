@@ -130,7 +130,8 @@ def test_a_reference_page_is_what_run_docs_makes(name: str) -> None:
 
 
 def test_no_reference_page_is_left_over() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == set(PAGES)
+    measured = {"performance.md"}  # written by hand from the last bench run
+    assert {path.name for path in FOLDER.iterdir()} == set(PAGES) | measured
 
 
 def test_the_table_of_metrics_is_the_vocabulary() -> None:

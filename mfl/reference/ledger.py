@@ -22,6 +22,10 @@ A folder of CSV files, UTF-8, with a header line; what is claimed, and the paper
 `2018-01-05`; an empty cell means open or unknown. A row that cannot be read is reported with its file, line and column,
 and the rest counts. A file may be missing.
 
+Beside `named_lists.csv` stands `named_lists.sig`: a line for each signer, `ed25519 <public key> <signature>`, both base64, the
+Ed25519 signature over `mfl-named-lists-v1`, a newline, and the bytes of `named_lists.csv`. A list counts when the key that the
+policy names as its issuer's is among them. `mfl census sign-lists` writes a line.
+
 {sections}
 """
 

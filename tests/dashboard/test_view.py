@@ -46,6 +46,13 @@ def test_divisions_are_joined_in_code_order_and_missing_counts_are_zero(figures:
     assert by_code["330381"].counts[4:] == ("0", "0", "0", "0")
 
 
+def test_a_count_too_small_to_publish_is_a_dot(figures: dict[str, Any]) -> None:
+    figures["figures"]["robots_new"]["by_division"][0] |= {"refuted": None}
+    row = overview(figures, "en").divisions[0]
+    assert row.counts[2] == "·"
+    assert row.counts[1] == "120"
+
+
 def test_reasons_are_listed_the_heaviest_first(figures: dict[str, Any]) -> None:
     reasons = overview(figures, "en").reasons["robots_new"]
     assert [reason.rule for reason in reasons] == [

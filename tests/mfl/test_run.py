@@ -76,7 +76,7 @@ def test_an_old_python_is_told_what_is_needed(house: Path) -> None:
     assert "needs Python 3.11" in output
 
 
-@pytest.mark.parametrize("words", [(), ("nothing",), ("storm",)])
+@pytest.mark.parametrize("words", [(), ("nothing",), ("storms",)])
 def test_an_unknown_verb_prints_the_usage_and_makes_nothing(house: Path, words: tuple[str, ...]) -> None:
     code, output, calls = _run(house, *words)
     assert code == 2
