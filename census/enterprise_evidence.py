@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,11 +17,13 @@ class EnterpriseClaim:
 
     uscc: str
     listings: tuple[EnterpriseRow, ...]
+    claimed_day: int | None = field(init=False)
+    """The earliest day any listing claims; None when none gives one."""
 
-    @property
-    def claimed_day(self) -> int | None:
-        """The earliest day any listing claims; None when none gives one."""
-        return min((row.claimed_day for row in self.listings if row.claimed_day is not None), default=None)
+    def __post_init__(self) -> None:
+        """Look through the listings once: every rule asks for their earliest day."""
+        days = [row.claimed_day for row in self.listings if row.claimed_day is not None]
+        object.__setattr__(self, "claimed_day", min(days, default=None))
 
 
 @dataclass(frozen=True, slots=True)

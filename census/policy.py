@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from census.calendar import DAY_MS, day_start_ms, parse_day
 from telemetry.errors import ConfigError, Problem
@@ -285,16 +285,23 @@ class Policy(Model):
     industries: tuple[Named, ...]
     sizes: tuple[Size, ...]
     levels: tuple[Level, ...]
-    _codes: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
-    def _map_codes(self) -> Policy:
-        for division in self.divisions:
-            for code in (division.code, *division.former):
-                if code in self._codes:
-                    raise ValueError(f"division code {code} is given twice")
-                self._codes[code] = division.code
+    def _codes_are_single(self) -> Policy:
+        codes = [code for division in self.divisions for code in (division.code, *division.former)]
+        if twice := next((code for code in codes if codes.count(code) > 1), ""):
+            raise ValueError(f"division code {twice} is given twice")
         return self
+
+    @cached_property
+    def division_codes(self) -> dict[str, str]:
+        """A division's code of any edition → this policy's code."""
+        return {code: one.code for one in self.divisions for code in (one.code, *one.former)}
+
+    @cached_property
+    def staff_max(self) -> dict[str, int]:
+        """Size class → the most staff it has, of those that are bounded."""
+        return {size.code: size.staff_max for size in self.sizes if size.staff_max is not None}
 
     def is_holiday(self, day: int) -> bool:
         """Tell whether a day (ordinal) is a public holiday of this policy."""
@@ -302,7 +309,7 @@ class Policy(Model):
 
     def division_code(self, code: str) -> str:
         """Give this policy's code of a division, whatever edition it was written in; empty when it is none of ours."""
-        return self._codes.get(code, "")
+        return self.division_codes.get(code, "")
 
 
 @dataclass(frozen=True, slots=True)

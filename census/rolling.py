@@ -14,5 +14,6 @@ def most_in_window(days: Sequence[int], window: int) -> int:
     for end, day in enumerate(days):
         while days[start] <= day - window:
             start += 1
-        best = max(best, end - start + 1)
+        if end - start >= best:
+            best = end - start + 1
     return best

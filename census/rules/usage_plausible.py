@@ -91,6 +91,6 @@ def _inflated(claim: EnterpriseClaim, looks: UsageLooks, policy: Policy) -> tupl
 
 def _users_max(claim: EnterpriseClaim, policy: Policy) -> int | None:
     """Give the most users a claim's stated size allows; None when no listing states a bounded size."""
-    bounds = {size.code: size.staff_max for size in policy.sizes}
-    staff = [bound for row in claim.listings if (bound := bounds.get(row.size)) is not None]
+    bounds = policy.staff_max
+    staff = [bounds[row.size] for row in claim.listings if row.size in bounds]
     return max(staff) * policy.thresholds.users_factor.value if staff else None
