@@ -27,7 +27,7 @@ RUN [ -z "$PIP_CERT" ] && unset PIP_CERT; \
 
 FROM tools AS build-edge
 ARG PIP_CERT=
-RUN [ -z "$PIP_CERT" ] && unset PIP_CERT; $INSTALL -c constraints.txt /wheels/*.whl
+RUN [ -z "$PIP_CERT" ] && unset PIP_CERT; $INSTALL -c constraints.txt "$(echo /wheels/*.whl)[sparkplug]"
 
 FROM build-edge AS build-store
 ARG PIP_CERT=

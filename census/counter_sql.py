@@ -104,14 +104,23 @@ def counter_sums(name: str, *, is_stepped: bool) -> str:
     return f"CAST(sum({name}_inc) AS BIGINT), coalesce(max({name}_rate), 0), {', '.join(events)}"
 
 
-def counter_steps(name: str) -> str:
-    """Write what a day's rows tell of a counter one after another: first and last value, falls, unheard growth."""
+def counter_steps(name: str, *, is_stepped: bool) -> str:
+    """Write what a day's rows tell of a counter one after another: first and last value, falls, growth between rows.
+
+    A row that starts below what was heard and ends above it told part of its growth a second time (a broker delivers
+    again what a killed gateway had not acknowledged): that part is taken off.
+    """
+    on_end = f" AND coalesce({name}_again, 0) = 0" if is_stepped else ""
+    between = (
+        f"CASE WHEN {name}_from > {name}_over OR ({name}_raw >= {name}_over{on_end})"
+        f" THEN {name}_from - {name}_over ELSE 0 END"
+    )
     return ", ".join(
         [
             f"min_by(coalesce({name}_from, {name}_raw), {_heard(name)})",
             f"max_by({name}_raw, {_heard(name)})",
             f"CAST(sum(CASE WHEN {name}_from < {name}_before THEN 1 ELSE 0 END) AS BIGINT)",
-            f"CAST(coalesce(sum(greatest({name}_from - {name}_over, 0)), 0) AS BIGINT)",
+            f"CAST(coalesce(sum({between}), 0) AS BIGINT)",
         ]
     )
 

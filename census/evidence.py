@@ -22,7 +22,10 @@ READ_SOURCES = frozenset({"register", "fc43", "birth"})
 
 @dataclass(frozen=True, slots=True)
 class CounterDay:
-    """One counter of one device on one day; `inc` is what the gateway saw grow, `unheard_inc` what grew between rows."""
+    """One counter of one device on one day.
+
+    `inc` is what the gateway saw grow, `unheard_inc` what grew between rows, less what rows told a second time.
+    """
 
     inc: int
     first: int

@@ -214,7 +214,7 @@ def _counter_parts(present: Present) -> dict[str, str]:
         "row_counters": _list([joined_counter(name, there, stepped, is_carry=False) for name in COUNTERS]),
         "placed_counters": _list([placed_counter(name, is_stepped=name in stepped) for name in there]),
         "peaked_counters": _list([peaked_counter(name, is_stepped=name in stepped) for name in there]),
-        "counter_steps": _list([counter_steps(name) for name in there]),
+        "counter_steps": _list([counter_steps(name, is_stepped=name in stepped) for name in there]),
         "counter_sums": _list([counter_sums(name, is_stepped=name in stepped) for name in there]),
         "carried_counters": _list(
             [carried_counter(name, is_there=name in there, is_stepped=name in stepped) for name in COUNTERS]

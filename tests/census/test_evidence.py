@@ -79,6 +79,21 @@ def test_a_fall_is_unexplained_and_the_low_reading_never_the_baseline(store: Fak
     assert (back.unheard_inc, back.unexplained) == (1, 0)
 
 
+def test_what_a_broker_delivers_again_is_not_counted_again(store: FakeStore) -> None:
+    """A gateway was killed with messages unacknowledged: its next run hears 996 again before it goes on to 1007."""
+    put_machines(
+        store,
+        [
+            machine_row("2018-01-05", 0, **counted(900, 1000)),
+            machine_row("2018-01-05", 4, **counted(996, 1007)),
+            machine_row("2018-01-05", 8, **counted(1010, 1020)),
+        ],
+    )
+    (day,) = cycles(store)
+    assert day.inc + day.unheard_inc == 1020 - 900
+    assert day.unexplained == 1, "the fall itself stays in sight"
+
+
 def test_after_a_declared_reset_counting_begins_anew(store: FakeStore) -> None:
     put_machines(
         store,

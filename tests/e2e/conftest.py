@@ -280,7 +280,10 @@ class Account:
                 if row.get(f"{counter}_raw") is None:
                     continue
                 before = last.get((row["device"], counter), row[f"{counter}_from"])
-                step = row[f"{counter}_inc"] + max(0, row[f"{counter}_from"] - before)
+                begins, ends = row[f"{counter}_from"], row[f"{counter}_raw"]
+                # A row that begins below and ends above what was heard told the ground between a second time.
+                between = begins - before if begins > before or ends >= before else 0
+                step = row[f"{counter}_inc"] + between
                 account.increase[row["device"]] = account.increase.get(row["device"], 0) + step
                 last[row["device"], counter] = row[f"{counter}_raw"]
         account.lost = sum(row["readings"] for row in rows["loss"])

@@ -108,6 +108,6 @@ async def end(plant: Plant, grown_from: dict[str, int]) -> Account:
     assert account.double == 0
     assert account.accepted == account.readings + account.lost
     assert account.lost == 0
-    assert account.increase == grown
+    assert account.increase == grown, f"stored {account.increase}, grown {grown}"
     assert account.outstanding == 0
     return account
