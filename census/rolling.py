@@ -1,4 +1,4 @@
-"""How many days lie in the best window? Counting days in a rolling window. Pure."""
+"""Do enough days lie close together? Days counted in a rolling window. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def most_in_window(days: Sequence[int], window: int) -> int:
-    """Count the most distinct days (sorted ordinals) that any `window` successive calendar days hold."""
-    best = start = 0
-    for end, day in enumerate(days):
-        while days[start] <= day - window:
-            start += 1
-        if end - start >= best:
-            best = end - start + 1
-    return best
+def has_window(days: Sequence[int], window: int, wanted: int) -> bool:
+    """Tell whether some `window` successive calendar days hold `wanted` of these distinct days (sorted ordinals)."""
+    if wanted < 1:
+        return True
+    return any(last - first < window for first, last in zip(days, days[wanted - 1 :], strict=False))

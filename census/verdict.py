@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from census.finding import Answer
-from census.rolling import most_in_window
+from census.rolling import has_window
 from census.rules import ENTERPRISE_RULES, ROBOT_RULES
 
 if TYPE_CHECKING:
@@ -90,6 +90,6 @@ def enterprise_grade(evidence: EnterpriseEvidence, policy: Policy) -> str:
     """Grade A where its own gateways suffice, B where the provider reports, empty when unheard."""
     limits = policy.thresholds
     own = [day for day in evidence.edge_days if policy.period.holds(day)]
-    if own and (not evidence.usage or most_in_window(own, limits.use_window.value) >= limits.use_days.value):
+    if own and (not evidence.usage or has_window(own, limits.use_window.value, limits.use_days.value)):
         return "A"
     return "B" if evidence.usage else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from census.finding import Finding, contradicts, silent, supports
-from census.rolling import most_in_window
+from census.rolling import has_window
 
 if TYPE_CHECKING:
     from census.enterprise_evidence import EnterpriseClaim, EnterpriseEvidence
@@ -23,14 +23,14 @@ def live_use(claim: EnterpriseClaim, evidence: EnterpriseEvidence, policy: Polic
     """
     limits, period = policy.thresholds, policy.period
     own = [day for day in evidence.edge_days if period.holds(day)]
-    if most_in_window(own, limits.use_window.value) >= limits.use_days.value:
+    if has_window(own, limits.use_window.value, limits.use_days.value):
         return supports(RULE, f"自有网关在线 {len(own)} 天", f"its own gateway on {len(own)} days")
     statuses = {status for usage in evidence.usage for status in usage.statuses}
     if statuses == {"cancelled"}:
         return contradicts(RULE, "云服务均已注销", "every service was cancelled")
     first, end = period.first_day, period.end_day
     used = sorted({day for usage in evidence.usage for day in usage.days if first <= day < end})
-    if most_in_window(used, limits.use_window.value) >= limits.use_days.value:
+    if has_window(used, limits.use_window.value, limits.use_days.value):
         return supports(RULE, f"实际使用 {len(used)} 天", f"used on {len(used)} days")
     return silent(
         RULE,

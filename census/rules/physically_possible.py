@@ -32,7 +32,8 @@ def physically_possible(claim: RobotClaim, evidence: RobotEvidence, policy: Poli
     if preset is not None:
         return preset
     limits = _limits(policy)
-    found = [(day, name) for day in evidence.days if (name := _impossible(day, limits, policy))]
+    burst = policy.thresholds.rate_burst.value
+    found = [(day, name) for day in evidence.days if (name := _impossible(day, limits, burst))]
     if not any(day.heard for day in evidence.days):
         return silent(RULE, "尚未听到", "not heard yet")
     if not found:
@@ -59,11 +60,10 @@ def _limits(policy: Policy) -> dict[str, int]:
     }
 
 
-def _impossible(day: DeviceDay, limits: dict[str, int], policy: Policy) -> str:
+def _impossible(day: DeviceDay, limits: dict[str, int], burst: int) -> str:
     """Name the first counter that grew faster over the day, or in one step, than is possible; empty when none did."""
     watched_ms = min(day.window_ms, DAY_MS)
     running_ms = min(day.worked_ms, watched_ms) or watched_ms
-    burst = policy.thresholds.rate_burst.value
     for name, counter in day.counters.items():
         limit = limits.get(name)
         if limit is None:

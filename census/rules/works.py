@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from census.finding import Finding, contradicts, silent, supports
-from census.rolling import most_in_window
+from census.rolling import has_window
 
 if TYPE_CHECKING:
     from census.evidence import DeviceDay
@@ -27,8 +27,7 @@ def works(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding
     working = _distinct(
         day.day for day in days if day.worked_ms >= limits.working_day_running_min.value * 60_000
     )
-    best = most_in_window(working, limits.working_window.value)
-    if best >= limits.working_days.value:
+    if has_window(working, limits.working_window.value, limits.working_days.value):
         return supports(RULE, f"{len(working)} 个工作日", f"{len(working)} working days")
     heard = _distinct(
         day.day
@@ -36,8 +35,8 @@ def works(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding
         if not policy.is_holiday(day.day)
         and day.heard_well(limits.heard_polls.value, limits.heard_cover.value)
     )
-    well = most_in_window(heard, limits.working_window.value)
-    if well >= limits.heard_days.value and len(working) < limits.working_days.value:
+    is_well_heard = has_window(heard, limits.working_window.value, limits.heard_days.value)
+    if is_well_heard and len(working) < limits.working_days.value:
         return contradicts(
             RULE,
             f"听清 {len(heard)} 天，工作仅 {len(working)} 天",
