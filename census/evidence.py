@@ -120,16 +120,17 @@ class DeviceDay:
     gauges: Mapping[str, GaugeDay] = field(default_factory=lambda: _NO_GAUGES)
     increments: Increments = _NO_INCREMENTS
     hours: bytes = b""
+    worked_ms: int = field(init=False, default=0)
+    """Time running, less what overlapping windows may have counted twice."""
+
+    def __post_init__(self) -> None:
+        """Take the overlap off once: every rule asks how long the machine worked."""
+        object.__setattr__(self, "worked_ms", max(0, self.running_ms - self.overlap_ms))
 
     @property
     def heard(self) -> bool:
         """Whether the device answered at all."""
         return self.readings > self.bad or self.polls_ok > 0
-
-    @property
-    def worked_ms(self) -> int:
-        """Time running, less what overlapping windows may have counted twice."""
-        return max(0, self.running_ms - self.overlap_ms)
 
     def heard_well(self, polls_percent: int, cover_percent: int) -> bool:
         """Whether enough polls were answered and enough of the day was watched; a pushing device is due no polls."""

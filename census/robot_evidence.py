@@ -170,7 +170,7 @@ class RobotIndex:
         rivals = tuple(self._rivals(claim, bindings))
         return RobotEvidence(
             bindings=bindings,
-            days=tuple(day for day in own if _is_bound(day, spans)),
+            days=tuple(_bound_days(own, spans)),
             all_days=tuple(own),
             identities=identities,
             elsewhere=self._elsewhere(claim, keys),
@@ -323,6 +323,19 @@ def _whole_days(bindings: Iterable[Binding]) -> dict[DeviceKey, list[tuple[int, 
         end = day_of(_until(binding)) if binding.until_ms is not None else OPEN_MS
         spans.setdefault((binding.gateway, binding.device), []).append((first, end))
     return spans
+
+
+def _bound_days(
+    days: Iterable[DeviceDay], spans: Mapping[DeviceKey, list[tuple[int, int]]]
+) -> list[DeviceDay]:
+    """Keep the days inside a binding; a plain loop, for a city has a hundred thousand of them."""
+    bound = []
+    for day in days:
+        for first, end in spans.get((day.gateway, day.device), ()):
+            if first <= day.day < end:
+                bound.append(day)
+                break
+    return bound
 
 
 def _is_bound(day: DeviceDay, spans: Mapping[DeviceKey, list[tuple[int, int]]]) -> bool:

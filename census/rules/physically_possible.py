@@ -62,6 +62,8 @@ def _limits(policy: Policy) -> dict[str, int]:
 
 def _impossible(day: DeviceDay, limits: dict[str, int], burst: int) -> str:
     """Name the first counter that grew faster over the day, or in one step, than is possible; empty when none did."""
+    if not day.counters:
+        return ""
     watched_ms = min(day.window_ms, DAY_MS)
     running_ms = min(day.worked_ms, watched_ms) or watched_ms
     for name, counter in day.counters.items():
