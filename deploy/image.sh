@@ -20,9 +20,14 @@ done
 scratch=$(mktemp -d)
 server=
 finish() {
-    if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; fi
+    # The whole group: what runs inside the container outlives the command that started it.
+    if [ -n "$server" ]; then
+        kill -- "-$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+    fi
     command buildah --root "$scratch/root" --runroot "$scratch/run" rm --all >/dev/null 2>&1 || true
-    rm -rf "$scratch"
+    umount "$scratch/root/overlay" 2>/dev/null || true
+    rm -rf "$scratch" || true
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -106,7 +111,7 @@ build store
 store=$(buildah from --pull-never localhost/mfl-store:test)
 size store "$store"
 expect "store runs as" 10001 "$(buildah run "$store" -- id -u)"
-buildah run "$store" -- mfl store serve /var/lib/mfl/store --port 0 >"$scratch/serve.log" 2>&1 &
+setsid buildah --root "$scratch/root" --runroot "$scratch/run" run "$store" -- mfl store serve /var/lib/mfl/store --port 0 >"$scratch/serve.log" 2>&1 &
 server=$!
 for _ in $(seq 100); do
     address=$(sed -n 's/^serving .* on //p' "$scratch/serve.log")
