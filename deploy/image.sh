@@ -26,7 +26,7 @@ finish() {
         wait "$server" 2>/dev/null || true
     fi
     command buildah --root "$scratch/root" --runroot "$scratch/run" rm --all >/dev/null 2>&1 || true
-    umount "$scratch/root/overlay" 2>/dev/null || true
+    umount "$scratch"/*/overlay 2>/dev/null || true
     rm -rf "$scratch" || true
 }
 trap finish EXIT
