@@ -186,6 +186,7 @@ def judge_all(
         for claim in claims
     }
     lists, list_problems = count_lists(ledger, policy)
+    told = (*map(str, ledger.problems), *problems, *evidence.problems, *enterprises.problems)
     year = year_before or {}
     targets = policy.targets
     return CensusResult(
@@ -204,14 +205,7 @@ def judge_all(
             year.get("enterprises_on_cloud"),
         ),
         named_lists=lists,
-        problems=(
-            *map(str, ledger.problems),
-            *problems,
-            *evidence.problems,
-            *enterprises.problems,
-            *_merged_listings(claims),
-            *list_problems,
-        ),
+        problems=(*told, *_merged_listings(claims), *list_problems),
         ledger=ledger,
         evidence=evidence,
     )
