@@ -137,7 +137,7 @@ def check(site: Path) -> None:
 
 @gateway.group()
 def buffer() -> None:
-    """Look into what waits on disk; all but `repair` only read, also beside a running gateway."""
+    """Look into what waits on disk; all but `repair` and `replaced` only read, also beside a running gateway."""
 
 
 @buffer.command()
@@ -203,6 +203,28 @@ def repair(site: Path) -> None:
         click.echo(line)
     click.echo("sound" if not told else f"{len(told)} thing(s) repaired")
     sys.exit(EXIT_WRONG if told else 0)
+
+
+@buffer.command()
+@click.argument("site", type=click.Path(path_type=Path))
+def replaced(site: Path) -> None:
+    """Begin the buffer of a box that takes another's place; exit 2 when this one has a buffer already.
+
+    Once, before the first `mfl gateway run` on the new box: its first batch then gives `replaced` as the reason of the break
+    in the gateway's chain.
+    """
+    from gateway.lock import Locked  # noqa: PLC0415
+    from gateway.replacement import begin_replaced  # noqa: PLC0415
+
+    try:
+        epoch = begin_replaced(_site(site))
+    except ConfigError as error:
+        _complain([error])
+        return
+    except Locked as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_LOCKED)
+    click.echo(f"epoch {epoch} begins as replaced; mfl gateway run goes on from here")
 
 
 @click.group()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ class Buffer:
     oldest_s: int
 
 
+@cache
 def code_version() -> str:
     """Give the installed version; `0+unknown` when run from a bare tree."""
     try:

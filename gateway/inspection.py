@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.frames import scan_frames
 from gateway.keys import load_private_key
+from gateway.outbox_holes import buffered_readings
 from gateway.outbox_records import Cursor, Record, decode_record, read_json
 from gateway.outbox_segments import Segments
 from telemetry.errors import SealError
@@ -33,7 +34,7 @@ def buffer_stat(state_dir: Path) -> dict[str, int | str]:
         "next_seq": cursor.seq,
         "outbox_bytes": sum(path.stat().st_size for path in outbox.glob("*.seg")),
         "batches_waiting": cursor.index - 1 - cursor.done - len(cursor.above),
-        "readings_buffered": _buffered(cursor),
+        "readings_buffered": buffered_readings(cursor),
         "readings_delivered": cursor.delivered,
         "readings_dead_lettered": cursor.dead_lettered,
         "readings_quarantined": cursor.quarantined,
@@ -67,8 +68,8 @@ def buffer_problems(state_dir: Path, key_file: Path) -> tuple[int, list[str]]:
             checked += len(record.batches)
             waiting += sum(readings for index, readings, _ in _waiting(record, cursor))
             problems += [f"{segment.path.name}: {text}" for text in _batch_problems(record, key, links)]
-    if cursor is not None and not problems and waiting != _buffered(cursor):
-        problems.append(f"{waiting} readings wait on disk, the account says {_buffered(cursor)}")
+    if cursor is not None and not problems and waiting != buffered_readings(cursor):
+        problems.append(f"{waiting} readings wait on disk, the account says {buffered_readings(cursor)}")
     return checked, problems
 
 
@@ -92,10 +93,6 @@ def _waiting(record: Record, cursor: Cursor | None) -> Iterator[tuple[int, int, 
     for index, (readings, data) in enumerate(parts, start=record.index):
         if cursor is None or (cursor.done < index < cursor.index and index not in cursor.above):
             yield index, readings, data
-
-
-def _buffered(cursor: Cursor) -> int:
-    return cursor.rowed - cursor.replaced - cursor.delivered - cursor.quarantined - cursor.dead_lettered
 
 
 def _batch_problems(

@@ -16,6 +16,7 @@ from gateway.chain import Start, apply_record, begin_epoch, birth_row, recover
 from gateway.frames import make_directory, sync_directory
 from gateway.lock import DirectoryLock
 from gateway.losses import dead_letter_losses
+from gateway.outbox_holes import buffered_readings, measure_hole
 from gateway.outbox_records import Cursor, EpochNote, OutboxStat, Owed, Record, read_json, write_json
 from gateway.outbox_segments import Segments
 from gateway.packing import counted_readings, pack_rows
@@ -225,29 +226,19 @@ class Outbox:
             return None
 
     def _quarantine(self, index: int) -> None:
-        segment = self._segments.holding(index)
-        end = (self._cursor.index, self._cursor.rowed)
-        first, last, readings = index, index, 0
-        if segment is not None:
-            place = self._segments.load(segment).get(index)
-            following = self._segments.items.index(segment) + 1
-            if following < len(self._segments.items):
-                end = (self._segments.items[following].first, self._segments.items[following].before)
-            if place is not None:
-                readings = place.readings
-            else:
-                first, last, readings = self._segments.hole(segment, index, end)
-        readings = min(readings, self._buffered())
-        holes = [
+        hole = measure_hole(self._segments, self._cursor, index, self.is_done)
+        indices = [
             number
-            for number in range(max(first, self._cursor.done + 1), last + 1)
+            for number in range(max(hole.first, self._cursor.done + 1), hole.last + 1)
             if number not in self._above
         ]
-        self._cursor.quarantined += readings
-        reason = f"outbox_rotten index={first}-{last}"
-        self._owe(Owed(f"q{first}", self._cursor.gateway, reason, 0, 0, readings))
-        logger.error("event=outbox_quarantined first=%d last=%d readings=%d", first, last, readings)
-        for number in holes:
+        self._cursor.quarantined += hole.readings
+        reason = f"outbox_rotten index={hole.first}-{hole.last}"
+        self._owe(Owed(f"q{hole.first}", self._cursor.gateway, reason, 0, 0, hole.readings))
+        logger.error(
+            "event=outbox_quarantined first=%d last=%d readings=%d", hole.first, hole.last, hole.readings
+        )
+        for number in indices:
             self._mark(number)
         self._save()
 
@@ -325,7 +316,7 @@ class Outbox:
                 size=self._segments.size,
                 oldest_ms=self._oldest_ms(),
                 rowed=cursor.rowed - cursor.replaced,
-                buffered=self._buffered(),
+                buffered=buffered_readings(cursor),
                 delivered=cursor.delivered,
                 quarantined=cursor.quarantined,
                 dead_lettered=cursor.dead_lettered,
@@ -349,10 +340,6 @@ class Outbox:
                 return self._oldest_ms()
             self._oldest = (index, batch.seal.sealed_ms)
         return self._oldest[1]
-
-    def _buffered(self) -> int:
-        cursor = self._cursor
-        return cursor.rowed - cursor.replaced - cursor.delivered - cursor.quarantined - cursor.dead_lettered
 
     def _readings(self, index: int) -> int:
         segment = self._segments.holding(index)

@@ -108,7 +108,7 @@ class Segments:
                 self.items.remove(last)
             raise
         last.size = self._writer.size
-        last.places = last.starts = None
+        _learn(last, record, size, last.size)
 
     def _roll(self, record: Record) -> Segment:
         if self._writer is not None:
@@ -117,7 +117,7 @@ class Segments:
         path = self._directory / f"{record.index:012d}-{record.before:015d}.seg"
         self._writer = FrameFile(path)
         sync_directory(self._directory)
-        segment = Segment(path, record.index, record.before, self._writer.size)
+        segment = Segment(path, record.index, record.before, self._writer.size, {}, [])
         self.items.append(segment)
         return segment
 
@@ -145,14 +145,8 @@ class Segments:
         set_aside(segment.path, scan, data[: scan.end])
         segment.places, segment.starts = {}, []
         for frame in scan.frames:
-            record = decode_record(frame.payload)
-            if record is None:
-                continue
-            last = record.index + len(record.batches)
-            after = record.before + sum(record.readings)
-            segment.starts.append((record.index, last, record.before, after))
-            for position, readings in enumerate(record.readings):
-                segment.places[record.index + position] = Place(frame.start, frame.end, position, readings)
+            if record := decode_record(frame.payload):
+                _learn(segment, record, frame.start, frame.end)
         return segment.places
 
     def read(self, segment: Segment, place: Place) -> bytes | None:
@@ -192,6 +186,22 @@ class Segments:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+def _learn(segment: Segment, record: Record, start: int, end: int) -> None:
+    """Note where a record's batches lie, unless the segment is not loaded: then it will be read when it is asked for."""
+    if segment.places is None or segment.starts is None:
+        return
+    segment.starts.append(
+        (
+            record.index,
+            record.index + len(record.batches),
+            record.before,
+            record.before + sum(record.readings),
+        )
+    )
+    for position, readings in enumerate(record.readings):
+        segment.places[record.index + position] = Place(start, end, position, readings)
 
 
 def _slim(record: Record) -> Record:

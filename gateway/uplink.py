@@ -39,8 +39,8 @@ FRESH_MAX = 64
 """Fresh batches remembered: a window of 1,000 devices seals one or two, so this is many windows."""
 FRESH_IN_A_ROW = 3
 """Fresh batches offered in a row before the backlog has its turn."""
-IDLE_S = 1.0
-"""How long a quiet uplink waits before it looks again, if nobody wakes it."""
+IDLE_S = 15.0
+"""How long a quiet uplink waits before it looks again; what is sealed wakes it, only a hold that ends does not."""
 
 logger = logging.getLogger(__name__)
 

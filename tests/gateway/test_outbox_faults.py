@@ -175,6 +175,33 @@ def test_a_segment_gone_from_the_middle_is_declared(box: Box, monkeypatch: pytes
     again.close()
 
 
+@pytest.mark.parametrize("gone", [1, 2, 4])
+def test_the_oldest_segments_gone_are_declared_and_the_rest_is_delivered(
+    box: Box, monkeypatch: pytest.MonkeyPatch, gone: int
+) -> None:
+    monkeypatch.setattr(outbox_segments, "SEGMENT_BYTES", 1)
+    outbox = box.open()
+    fill(outbox, 4)
+    outbox.ack(2)
+    outbox.close()
+    for path in sorted(box.directory.glob("*.seg"))[:gone]:
+        path.unlink()
+    again = box.open()
+    assert again.next_unsent() == 1
+    assert again.batch(1) is None
+    declared = {1: 10, 2: 10, 4: 30}[gone]  # batch 2 was delivered
+    assert [owed.readings for owed in again.owed()] == [declared]
+    while (index := again.next_unsent()) is not None:
+        assert again.batch(index) is not None
+        again.ack(index)
+    assert (again.stat().quarantined, again.stat().delivered, again.stat().buffered) == (
+        declared, 40 - declared, 0,
+    )  # fmt: skip
+    assert_books(again)
+    fill(again, 1)
+    again.close()
+
+
 def test_a_full_disk_is_tried_once_more_with_the_ballast_gone(
     tmp_path: Path, key: Ed25519PrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from gateway.lock import Locked
 from gateway.outbox import Outbox
 from gateway.outbox_records import Cursor, read_json, write_json
 from gateway.repair import repair_buffer
-from telemetry.seal import read_seal
+from telemetry.seal import read_lines, read_seal
 from tests.gateway.conftest import NOW_MS, assert_books, machine, seal_time
 
 if TYPE_CHECKING:
@@ -128,3 +128,21 @@ def test_a_running_gateways_buffer_is_not_repaired(filled: Site, monkeypatch: py
     outbox.close()
     result = CliRunner().invoke(cli_module.gateway, ["buffer", "repair", "site.yaml"])
     assert (result.exit_code, result.output) == (0, "sound\n")
+
+
+def test_a_box_that_replaces_another_says_so_in_its_first_batch(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_module, "_site", lambda _: site)
+    result = CliRunner().invoke(cli_module.gateway, ["buffer", "replaced", "site.yaml"])
+    assert result.exit_code == 0, result.output
+    outbox = _open(site)
+    assert outbox.place.epoch in result.output
+    [batch] = outbox.append([machine(NOW_MS, 10)], seal_time())
+    outbox.close()
+    reasons = [line.fields["reason"] for line in read_lines(batch) if line.measurement == "epoch"]
+    assert reasons == ["replaced"]
+    again = CliRunner().invoke(cli_module.gateway, ["buffer", "replaced", "site.yaml"])
+    assert again.exit_code == 2
+    assert "has a buffer already" in again.output
+    assert "empty state_dir" in again.output
