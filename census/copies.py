@@ -63,12 +63,13 @@ def _both_sides(
     count = len(one.days)
     if one.mine == one.theirs:
         return [(one.mine, Copy(one.theirs, shift, count, None, "replay", one.strength))]
-    # The earlier device's day in which the middle of the later one's lies.
+    # The earlier device's day in which the middle of the later one's lies; a day that one has not, as when its box was
+    # off, says nothing of the order.
     leads = [
-        received[one.mine][day] - received[one.theirs].get(theirs, received[one.mine][day])
+        received[one.mine][day] - received[one.theirs][theirs]
         for day in one.days
-        if day in received[one.mine]
         for theirs in [(day * _DAY_H + _DAY_H // 2 - one.lag_h) // _DAY_H]
+        if day in received[one.mine] and theirs in received[one.theirs]
     ]
     later = order_of(leads, margin_ms)
     reverse = None if later is None else not later

@@ -88,3 +88,12 @@ def test_a_replay_is_its_own_copy(policy: Policy) -> None:
 )
 def test_only_a_lead_on_every_day_decides(leads: list[int], later: bool | None) -> None:
     assert order_of(leads, 12) is later
+
+
+def test_a_day_that_the_original_lacks_leaves_the_order_decided(policy: Policy) -> None:
+    days = received(days_of([*TOWN, shifted(TOWN[2], 7 * 24 + 3, 1.0, 0.0, 1)]))
+    original = ("g000", "d002")
+    days[original] = tuple(day for place, day in enumerate(days[original]) if place != 20)
+    found = all_copies(days, policy.thresholds)
+    assert [copy.later for copy in found["g002", "d010"]] == [True]
+    assert [copy.later for copy in found[original]] == [False]
