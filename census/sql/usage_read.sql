@@ -15,30 +15,50 @@ days AS (
          coalesce(min(since) FILTER (WHERE since <> ''), '') AS since, min(leaf) AS leaf_min, max(leaf) AS leaf_max
   FROM usage_day GROUP BY enterprise, provider, gateway
 ),
--- Numbers worth comparing: an active day with work measured in thousands and a second number. A flat subscription (seats
+-- Numbers worth comparing: an active day with work measured in hundreds and a second number. A flat subscription (seats
 -- and fee) is the same every day and for many; so few numbers say nothing.
-told AS (
+numbered AS (
   SELECT DISTINCT enterprise, provider, gateway, day, active_users, requests, storage_mb, cpu_s, billed_fen,
-         min(day) OVER (PARTITION BY enterprise, provider, gateway) AS begun
+         greatest(requests, cpu_s) AS work, min(day) OVER (PARTITION BY enterprise, provider, gateway) AS begun
   FROM usage_day
-  WHERE active AND greatest(requests, cpu_s) >= 1000
+  WHERE active AND greatest(requests, cpu_s) >= 100
     AND CAST(active_users > 0 AS INTEGER) + CAST(requests > 0 AS INTEGER) + CAST(storage_mb > 0 AS INTEGER)
       + CAST(cpu_s > 0 AS INTEGER) + CAST(billed_fen > 0 AS INTEGER) >= 2
 ),
--- Who else has the very numbers on the very day: each is paired with the one whose use began first, so that a reporter
+-- Work in thousands: a day by itself tells one customer from another.
+told AS (SELECT * FROM numbered WHERE work >= 1000),
+-- Less work: among thousands of small customers a day's few numbers meet by chance, a week of four different ones does not.
+weeks AS (
+  SELECT enterprise, provider, gateway, begun, day {div} 7 AS week, count(DISTINCT day) AS days,
+         array_sort(array_agg(concat_ws('|', day, active_users, requests, storage_mb, cpu_s, billed_fen))) AS numbers
+  FROM numbered WHERE work < 1000
+  GROUP BY enterprise, provider, gateway, begun, day {div} 7
+  HAVING count(DISTINCT concat_ws('|', active_users, requests, storage_mb, cpu_s, billed_fen)) >= 4
+),
+-- Who else has the very numbers at the very time: each is paired with the one whose use began first, so that a reporter
 -- who gives thousands the same numbers costs no square.
 twinned AS (
-  SELECT *, first_value(enterprise) OVER same AS leader, first_value(begun) OVER same AS leader_begun,
+  SELECT enterprise, provider, gateway, begun, day AS moment, 1 AS days, first_value(enterprise) OVER same AS leader,
+         first_value(begun) OVER same AS leader_begun,
          count(*) OVER (PARTITION BY gateway, provider, day, active_users, requests, storage_mb, cpu_s, billed_fen) AS members
   FROM told
   WINDOW same AS (PARTITION BY gateway, provider, day, active_users, requests, storage_mb, cpu_s, billed_fen
                   ORDER BY begun, enterprise)
+  UNION ALL
+  SELECT enterprise, provider, gateway, begun, -week AS moment, days, first_value(enterprise) OVER same AS leader,
+         first_value(begun) OVER same AS leader_begun, count(*) OVER (PARTITION BY gateway, provider, week, numbers) AS members
+  FROM weeks
+  WINDOW same AS (PARTITION BY gateway, provider, week, numbers ORDER BY begun, enterprise)
 ),
-pairs AS (
-  SELECT enterprise, leader, provider, gateway, begun > leader_begun AS is_behind, count(DISTINCT day) AS days,
+matched AS (
+  SELECT enterprise, leader, provider, gateway, begun > leader_begun AS is_behind, moment, max(days) AS days,
          max(members) AS members
   FROM twinned WHERE enterprise <> leader
-  GROUP BY enterprise, leader, provider, gateway, begun > leader_begun
+  GROUP BY enterprise, leader, provider, gateway, begun > leader_begun, moment
+),
+pairs AS (
+  SELECT enterprise, leader, provider, gateway, is_behind, sum(days) AS days, max(members) AS members
+  FROM matched GROUP BY enterprise, leader, provider, gateway, is_behind
 ),
 sides AS (
   SELECT enterprise, provider, gateway, is_behind, NOT is_behind AS is_tied, days, members FROM pairs

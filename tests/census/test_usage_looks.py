@@ -55,3 +55,25 @@ def test_flat_subscriptions_say_nothing_and_round_numbers_are_counted(store: Fak
         1,
         1_285,
     )
+
+
+def _small(enterprise: str, day: int, seed: int = 0) -> dict[str, Any]:
+    """A workshop of a few people: numbers that meet those of others on many a day."""
+    given = {"active_users": 1 + (day * 7 + seed) % 4, "requests": 150 + (day * 37 + seed * 11) % 400}
+    return usage_row(f"2018-01-{day:02}", enterprise=enterprise, **given)
+
+
+def test_a_small_customers_copied_weeks_are_told_and_a_chance_day_is_not(store: FakeStore) -> None:
+    rows = [_small("E1", day) for day in range(1, 29)] + [_small("E2", day) for day in range(10, 29)]
+    rows += [_small("E3", day, 0 if day in {4, 9, 17, 25} else 5) for day in range(1, 29)]
+    rows += [  # a sync program: the same few numbers for everybody
+        usage_row(f"2018-01-{day:02}", enterprise=name, active_users=1, requests=288)
+        for day in range(1, 29)
+        for name in ("E4", "E5")
+    ]
+    store.enrol("rep")
+    store.put("cloud_usage", rows)
+    looks = {name: found[0].looks for name, found in gather(store).usage.items()}
+    assert looks["E2"].behind_days >= 12
+    assert looks["E1"].behind_days == 0
+    assert [looks[name].twin_days for name in ("E3", "E4", "E5")] == [0, 0, 0]
