@@ -8,20 +8,23 @@ from census.finding import Finding, contradicts, silent, supports
 
 if TYPE_CHECKING:
     from census.enterprise_evidence import EnterpriseClaim, EnterpriseEvidence
-    from census.evidence import UsageLooks
+    from census.evidence import Usage, UsageLooks
     from census.policy import Policy
 
 RULE = "usage_plausible"
+TIED_PART = 4
+"""Days equal to another's that began the same day leave the rest alone while they are at most one in so many."""
 
 
 def usage_plausible(claim: EnterpriseClaim, evidence: EnterpriseEvidence, policy: Policy) -> Finding:
-    """云服务商报送的用量须像真实使用：与同一服务商更早上云的另一企业逐日相同达到规定天数的，或多家企业同日起逐日相同的，为复制；日复一日不变、几乎全为整数、每用户请求数或用户数超出可能的，为虚报，不计。两家同日起相同、无从分辨的，均不予认定并提请复核。
+    """云服务商报送的用量须像真实使用：与同一服务商更早上云的另一企业逐日相同达到规定天数的，或多家企业同日起逐日相同的，为复制；日复一日不变、几乎全为整数、每用户请求数或用户数超出可能的，为虚报，不计。两家同日起相同、无从分辨的，均不予认定并提请复核；相同的日子不足四分之一的，只是这些日子不计。
 
     Numbers sealed by a provider must look like use: day for day those of another customer whose use began earlier, or of
     several that began the same day, are copied; the same every day, nearly all round, or with more requests a user or more
-    users than can be, are inflated, and do not count. Of two that began the same day neither is confirmed and a person looks.
+    users than can be, are inflated, and do not count. Of two that began the same day neither is confirmed and a person looks;
+    where fewer than a quarter of the days are equal, only these days do not count.
     """
-    found = [_judged(claim, usage.looks, policy) for usage in evidence.usage]
+    found = [_judged(claim, usage, policy) for usage in evidence.usage]
     if not found:
         return silent(RULE, "没有服务商用量", "no provider reports it") if not evidence.edge_days else _own()
     for answer in ("contradicts", "silent"):
@@ -37,8 +40,8 @@ def _own() -> Finding:
     )
 
 
-def _judged(claim: EnterpriseClaim, looks: UsageLooks, policy: Policy) -> Finding:
-    limits = policy.thresholds
+def _judged(claim: EnterpriseClaim, usage: Usage, policy: Policy) -> Finding:
+    limits, looks = policy.thresholds, usage.looks
     if looks.behind_days >= limits.copy_days.value:
         return contradicts(
             RULE,
@@ -50,7 +53,10 @@ def _judged(claim: EnterpriseClaim, looks: UsageLooks, policy: Policy) -> Findin
         en = f"{looks.tied_days} days equal those of {looks.twins - 1} other customers"
         if looks.twins >= limits.usage_copies_min.value:
             return contradicts(RULE, zh, en)
-        return silent(RULE, f"{zh}，无从分辨", f"{en}; nothing tells which is real", review=True)
+        # A stranger that copies a few days of one's numbers must not take the others away.
+        left = len(usage.days) - looks.tied_days
+        if left < limits.use_days.value or looks.tied_days * TIED_PART > len(usage.days):
+            return silent(RULE, f"{zh}，无从分辨", f"{en}; nothing tells which is real", review=True)
     inflated = _inflated(claim, looks, policy)
     if inflated is not None:
         return contradicts(RULE, *inflated)
@@ -58,7 +64,7 @@ def _judged(claim: EnterpriseClaim, looks: UsageLooks, policy: Policy) -> Findin
         RULE,
         f"{looks.told_days} 天用量可比，未见异常",
         f"{looks.told_days} days of numbers compared, nothing odd",
-        review=looks.twin_days >= limits.copy_days.value,
+        review=max(looks.twin_days, looks.tied_days) >= limits.copy_days.value,
     )
 
 

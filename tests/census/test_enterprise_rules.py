@@ -37,6 +37,10 @@ def looking(**values: int) -> EnterpriseEvidence:
     return evidence(usage=(usage(looks=UsageLooks(**values)),))
 
 
+def looking_over(days: int, **values: int) -> EnterpriseEvidence:
+    return evidence(usage=(usage([FIRST + day for day in range(days)], looks=UsageLooks(**values)),))
+
+
 def served(*services: str) -> EnterpriseEvidence:
     return evidence(usage=(usage(services=services, statuses=("active",) * len(services)),))
 
@@ -79,6 +83,8 @@ CASES: list[tuple[str, str, str, EnterpriseClaim, EnterpriseEvidence]] = [
     ("usage_plausible", "contradicts", "copied", asked(), looking(twin_days=20, behind_days=3, twins=2)),
     ("usage_plausible", "contradicts", "a template", asked(), looking(twin_days=20, tied_days=20, twins=3)),
     ("usage_plausible", "silent", "two alike from one day on", asked(), looking(twin_days=20, tied_days=20, twins=2)),
+    ("usage_plausible", "supports", "a stranger copied three days", asked(), looking_over(24, twin_days=3, tied_days=3, twins=2)),
+    ("usage_plausible", "silent", "a stranger copied half of it", asked(), looking_over(24, twin_days=12, tied_days=12, twins=2)),
     ("usage_plausible", "contradicts", "never varies", asked(), looking(told_days=20, distinct_days=5)),
     ("usage_plausible", "contradicts", "round", asked(), looking(told_days=20, distinct_days=20, round_days=18)),
     ("usage_plausible", "supports", "round for a week", asked(), looking(told_days=7, distinct_days=1, round_days=7)),
