@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from census.columns import FILES
@@ -9,8 +10,25 @@ from mfl.reference.tables import code, table
 
 if TYPE_CHECKING:
     from census.columns import LedgerFile
+    from census.csv_rows import Column
 
 SOURCE = "census/columns.py"
+_MEANT = {
+    "uscc": "unified social credit code (GB 32100), 18 characters",
+    "size": "code of the policy's `sizes`",
+    "cluster": "code of the policy's `clusters`",
+    "industry": "industry code (GB/T 4754), such as `C34`",
+    "cloud_level": "code of the policy's `levels`",
+    "cloud_provider": "the provider's id, as in `gateways.csv`",
+    "provider": "the provider's id; only with kind `provider`",
+    "public_key": "`ed25519 <base64>`",
+    "serial": "as the maker writes it",
+    "old_serial": "as the maker writes it",
+    "new_serial": "as the maker writes it",
+    "category": "a word: articulated, scara, delta, parallel, cartesian and the like; the policy says which are robots",
+    "list": "the list's word in the policy",
+    "invoice": "the invoice's number, as in `invoices.csv`",
+}
 
 
 def page() -> str:
@@ -31,8 +49,20 @@ policy names as its issuer's is among them. `mfl census sign-lists` writes a lin
 
 
 def _section(name: str, file: LedgerFile) -> str:
-    rows = [(code(column.name), "yes" if column.required else "") for column in file.columns]
+    rows = [(code(column.name), "yes" if column.required else "", _cell(column)) for column in file.columns]
     unique = (
         f"\n\nOne row for each {', '.join(code(column) for column in file.unique)}." if file.unique else ""
     )
-    return f"## {name}.csv\n\n" + table(("column", "required"), rows) + unique
+    return f"## {name}.csv\n\n" + table(("column", "required", "cell"), rows) + unique
+
+
+def _cell(column: Column) -> str:
+    """Say what a cell holds: what its reader says it expected, or what the words are codes of."""
+    if column.name in _MEANT:
+        return _MEANT[column.name]
+    try:
+        column.read("?")
+    except ValueError as error:
+        found = re.match(r"expected (.+?), not ", str(error))
+        return found[1] if found else str(error)
+    return "text"
