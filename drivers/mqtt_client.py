@@ -61,6 +61,8 @@ class Delivery:
     ack: Callable[[], None]
     is_repeated: bool = False
     """Whether the broker has tried to deliver it before (the DUP flag)."""
+    packet_id: int = 0
+    """The broker's number for it in this session, the same at every try, 1 to 65,535; 0 at QoS 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +311,8 @@ class MqttSession:
         if self._is_paused and self._inbox.is_half_empty:
             self._resume()
         ack = self._ack_of(message.mid, message.qos)
-        return Delivery(_topic_of(message), bytes(message.payload), message.retain, ack, message.dup)
+        payload = bytes(message.payload)
+        return Delivery(_topic_of(message), payload, message.retain, ack, message.dup, message.mid)
 
     async def deliveries(self) -> AsyncIterator[Delivery]:
         """Give messages as they come; Disconnected when the line is lost."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
@@ -16,7 +17,7 @@ from drivers.quarantine import Quarantine
 from drivers.sparkplug_topic import state_payload
 from telemetry.errors import BadReply, Disconnected
 from telemetry.line import clean
-from telemetry.reading import Heard, Quality, Reading, ReadingKind
+from telemetry.reading import SESSION_BYTES, Heard, Quality, Reading, ReadingKind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -44,6 +45,19 @@ def _client_id(endpoint: Endpoint) -> str:
     """Name the session when nobody did: the same for the same devices, so that the broker knows it again."""
     devices = "/".join(sorted(spec.device for spec in endpoint.devices))
     return f"mfl-{zlib.crc32(devices.encode()):08x}"
+
+
+DIGEST_BYTES = 8
+"""Of a message: among the thousand remembered of a session two agree by chance once in 10^13."""
+
+
+def delivery_name(client_id: str, delivery: Delivery) -> bytes:
+    """Name a delivery for `Heard.message`: its session, then packet id, topic and payload; empty at QoS 0."""
+    if not delivery.packet_id:
+        return b""
+    session = hashlib.blake2b(client_id.encode(), digest_size=SESSION_BYTES).digest()
+    head = b"%d %s\0" % (delivery.packet_id, delivery.topic.encode())
+    return session + hashlib.blake2b(head + delivery.payload, digest_size=DIGEST_BYTES).digest()
 
 
 def topic_of(topic_filter: str, name: str) -> str:
@@ -154,7 +168,8 @@ class MqttJson:
         async for delivery in self._session.deliveries():
             readings = self._readings_of(delivery)
             if readings:
-                yield Heard(readings, delivery.ack)
+                name = delivery_name(self._client_id, delivery)
+                yield Heard(readings, delivery.ack, name, delivery.is_repeated)
             else:
                 delivery.ack()
 
@@ -182,7 +197,9 @@ class MqttJson:
             return ()
         reason = f"missing: {', '.join(payload.missing)}" if payload.missing else ""
         reading = self._reading(device.spec, values, reason, payload.source_ms)
-        identity = self._identity(device, values) if values else None
+        # One moment for both, so that one frame of the journal holds them and the delivery's name.
+        moment = (reading.received_ms, reading.mono_ms)
+        identity = self._identity(device, values, *moment) if values else None
         return (reading,) if identity is None else (identity, reading)
 
     def _birth(self, device: _Device, delivery: Delivery) -> tuple[Reading, ...]:
@@ -192,7 +209,7 @@ class MqttJson:
         except BadReply as error:
             self._set_aside(device, delivery, error.reason)
             return ()
-        identity = self._identity(device, payload.values)
+        identity = self._identity(device, payload.values, self._clock.wall_ms(), self._clock.mono_ms())
         return () if identity is None else (identity,)
 
     def _set_aside(self, device: _Device, delivery: Delivery, reason: str) -> None:
@@ -218,7 +235,9 @@ class MqttJson:
             reason=clean(reason),
         )
 
-    def _identity(self, device: _Device, values: Mapping[str, RawValue]) -> Reading | None:
+    def _identity(
+        self, device: _Device, values: Mapping[str, RawValue], wall_ms: int, mono_ms: int
+    ) -> Reading | None:
         """Give the device's identity when it is new or has changed; a payload without it takes nothing back."""
         told = told_by_points(device.spec.profile, values)
         if device.identity and not _tells_all(device.spec.profile, told):
@@ -229,7 +248,7 @@ class MqttJson:
         if identity == device.identity:
             return None
         device.identity = identity
-        return identity_reading(device.spec, identity, self._clock.wall_ms(), self._clock.mono_ms())
+        return identity_reading(device.spec, identity, wall_ms, mono_ms)
 
 
 def tls_of(endpoint: Endpoint) -> TlsFiles | None:

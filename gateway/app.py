@@ -89,12 +89,14 @@ class Gateway:
     def adopt_leftovers(self) -> list[str]:
         """Finish what a kill interrupted: remove consumed segments, account for the others; before any driver runs."""
         gone = [name for name in sorted(self.outbox.consumed) if (self._directory / name).exists()]
+        self.journal.recall(gone)
         self.journal.remove(gone)
         self._shelf.keep(self.site.profile_texts)
         names = []
         for run in find_leftovers(self._directory):
             for item in run:
-                self.journal.adopt(item.path.name, item.readings + item.lost, item.path.stat().st_size)
+                size = item.path.stat().st_size
+                self.journal.adopt(item.path.name, item.readings + item.lost, size, item.deliveries)
                 names.append(item.path.name)
         if self._is_clock_trusted():
             self._begin_folding()

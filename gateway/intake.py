@@ -13,6 +13,7 @@ from gateway.folds import Folds
 from gateway.journal import JournalFull
 from gateway.losses import Refusals
 from gateway.normalize import identity_row
+from telemetry.errors import Disconnected
 from telemetry.reading import Quality, ReadingKind
 
 if TYPE_CHECKING:
@@ -57,42 +58,65 @@ class Intake:
         """Readings heard since start, and the bad ones among them, by device."""
         self.last_good_ms: dict[str, int] = {}
         self.foreign = self.refused_total = 0
+        self.redelivered = 0
+        """Messages delivered again and known."""
         self._known: dict[str, frozenset[str]] = {}
         """Endpoint → the devices that may speak through it."""
         self._identities: dict[str, tuple[dict[str, object], int]] = {}
         self._wall_ms, self._offset_ms = now_ms, now_ms - clock.mono_ms()
 
     def accept(self, endpoint: Endpoint, heard: Heard) -> None:
-        """Take what one driver heard; its ack is called once all of it is durable, never if any was refused."""
+        """Take what one driver heard; its ack is called once all of it is durable, never if any was refused.
+
+        Disconnected when a message was refused that will be delivered again on the next connection, and on no other: the
+        line must end, lest the broker wait for ever for the ack and later messages overtake this one.
+        """
         self.watch_clock()
         known = self._known.get(endpoint.url)
         if known is None:
             known = self._known[endpoint.url] = frozenset(spec.device for spec in endpoint.devices)
         readings = [reading for reading in heard.readings if reading.device in known]
         self.foreign += len(heard.readings) - len(readings)
-        if not readings:
-            if heard.ack is not None:
-                heard.ack()
-            return
+        is_known = heard.is_repeated and heard.message in self._journal.deliveries
+        if is_known:
+            self.redelivered += 1
+            # What a device says of itself is no count: it may be the first that this process hears of it.
+            readings = [reading for reading in readings if reading.kind is ReadingKind.IDENTITY]
+        if readings:
+            self._take(heard, readings)
+        elif heard.ack is not None and is_known:
+            self._journal.ack_synced(heard.ack)  # the first copy may still wait for its sync
+        elif heard.ack is not None:
+            heard.ack()
+
+    def _take(self, heard: Heard, readings: list[Reading]) -> None:
         groups: dict[int, list[Reading]] = {}
         for reading in readings:
             groups.setdefault(self._window(reading.received_ms), []).append(reading)
         for number, (window_ms, group) in enumerate(sorted(groups.items()), start=1):
-            ack = heard.ack if number == len(groups) else None
+            is_whole = number == len(groups)
             try:
-                self._append(window_ms, group, ack)
+                self._append(window_ms, group, *((heard.ack, heard.message) if is_whole else ()))
             except JournalFull as refusal:
                 self._refuse(
                     [late for _, rest in sorted(groups.items())[number - 1 :] for late in rest], str(refusal)
                 )
+                if heard.message:
+                    raise Disconnected(f"a message was refused: {refusal}") from None
                 return
             if self.is_folding:
                 self._fold(window_ms, group)
 
-    def _append(self, window_ms: int, readings: list[Reading], ack: Callable[[], None] | None) -> None:
+    def _append(
+        self,
+        window_ms: int,
+        readings: list[Reading],
+        ack: Callable[[], None] | None = None,
+        message: bytes = b"",
+    ) -> None:
         if self.refuse_reason:
             raise JournalFull(self.refuse_reason)
-        self._journal.append(window_ms, readings, ack)
+        self._journal.append(window_ms, readings, ack, message)
 
     def _window(self, at_ms: int) -> int:
         return max(at_ms - at_ms % self.window_ms, self.watermark_ms)

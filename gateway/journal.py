@@ -2,21 +2,30 @@
 
 One segment a window and run, named by the window's start, so that a sealed batch can name what it consumed
 (decision 0005). Group commit: within 100 ms when an ack waits, else within 1 s. Full or failing disks refuse
-readings, which are then never acknowledged; nothing that was accepted is touched.
+readings, which are then never acknowledged; nothing that was accepted is touched. What a broker may deliver again is known
+by its name: from the frames, and once their segment is consumed from a file of names (decision 0015).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gateway.deliveries import Deliveries
 from gateway.frames import FrameFile, make_directory, sync_directory
-from gateway.journal_records import FrameRecord, Header, encode_frame_record, encode_header
+from gateway.journal_records import (
+    FrameRecord,
+    Header,
+    encode_frame_record,
+    encode_header,
+    read_deliveries,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from telemetry.reading import Reading
@@ -30,6 +39,8 @@ UNSYNCED_BYTES_MAX = 4_000_000
 RETRY_S = 1.0
 """How long a disk that refuses a new segment is left alone."""
 SUFFIX = ".seg"
+CONSUMED_SUFFIX = ".told"
+"""Of a consumed segment that waits for the disk to take the names of its deliveries; its readings are sealed."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +55,21 @@ class _Segment:
     window_ms: int
     readings: int = 0
     unsynced: list[FrameRecord] = field(default_factory=list)
+    synced: int = 0
+    """Readings of it that are durable."""
 
     @property
     def name(self) -> str:
         return self.file.path.name
+
+    def mark_synced(self) -> None:
+        """Note in the file how much of it is durable, so that rot in what was accepted last is no torn tail.
+
+        Not synced itself; a disk that refuses it refuses a note, no reading.
+        """
+        self.synced = self.readings - sum(record.count for record in self.unsynced)
+        with contextlib.suppress(OSError):
+            self.file.append(encode_frame_record(FrameRecord(self.readings, (), b"", self.synced)))
 
 
 class Journal:
@@ -69,6 +91,14 @@ class Journal:
         """Segments of a run broken off: consumed by the next seal whatever their windows."""
         self._apart: set[str] = set()
         """Segments being folded again from disk: counted here, but sealed by whoever reads them."""
+        self.deliveries = Deliveries()
+        """Every delivery accepted and still remembered; a frame that waits for its sync is accepted."""
+        self._settled = Deliveries()
+        """Those among them whose segments are consumed: never one that a power cut could still take away."""
+        self._brought: dict[str, Deliveries] = {}
+        """Segment → the deliveries in it, where there are any."""
+        self._consumed: set[str] = set()
+        """Consumed segments kept for their deliveries' names alone, while the disk refuses these."""
         self._parts = 0
         self._acks: list[Callable[[], None]] = []
         self._dirty, self._hurry = asyncio.Event(), asyncio.Event()
@@ -89,11 +119,16 @@ class Journal:
         return live + sum(size for _, size in list(self._left.values()))
 
     def append(
-        self, window_ms: int, readings: Sequence[Reading], ack: Callable[[], None] | None = None
+        self,
+        window_ms: int,
+        readings: Sequence[Reading],
+        ack: Callable[[], None] | None = None,
+        message: bytes = b"",
     ) -> None:
         """Take readings of the window starting at `window_ms`; JournalFull when they cannot be accepted.
 
-        The ack is called from the event loop once the frame is durable.
+        The ack is called from the event loop once the frame is durable. `message` names the delivery that is hereby
+        accepted as a whole.
         """
         if self.size >= self._bytes_max:
             raise JournalFull("journal_full")
@@ -101,18 +136,26 @@ class Journal:
             segment = self._live.get(window_ms)
             if segment is None:
                 segment = self._live[window_ms] = self._create(window_ms)
-            record = FrameRecord.of(segment.readings, readings)
+            record = FrameRecord.of(segment.readings, readings, message, synced=segment.synced)
             segment.file.append(encode_frame_record(record))
         except OSError as error:
             logger.debug("event=journal_refused error=%s", error.strerror)
             raise JournalFull("disk_full") from error
         segment.readings += record.count
         segment.unsynced.append(record)
+        if message:
+            self.deliveries.add(message)
+            self._brought.setdefault(segment.name, Deliveries()).add(message)
         if ack is not None:
-            self._acks.append(ack)
-            self._hurry.set()
+            self.ack_synced(ack)
         if segment.file.size - segment.file.synced > UNSYNCED_BYTES_MAX:
             self._hurry.set()
+        self._dirty.set()
+
+    def ack_synced(self, ack: Callable[[], None]) -> None:
+        """Call an ack, from the event loop, once all that was appended before now is durable."""
+        self._acks.append(ack)
+        self._hurry.set()
         self._dirty.set()
 
     def _create(self, window_ms: int) -> _Segment:
@@ -160,6 +203,7 @@ class Journal:
                 segment = await self._write_elsewhere(segment)
             else:
                 del segment.unsynced[:count]
+                segment.mark_synced()
                 return
 
     async def _write_elsewhere(self, poisoned: _Segment) -> _Segment:
@@ -189,13 +233,16 @@ class Journal:
     def _copy_unsynced(self, poisoned: _Segment, fresh: _Segment) -> None:
         try:
             for record in poisoned.unsynced:
-                moved = FrameRecord(fresh.readings, record.readings)
+                moved = FrameRecord(fresh.readings, record.readings, record.message, 0)
                 fresh.file.append(encode_frame_record(moved))
                 fresh.readings += moved.count
                 fresh.unsynced.append(moved)
+                if moved.message:
+                    self._brought.setdefault(fresh.name, Deliveries()).add(moved.message)
             poisoned.file.cut(poisoned.file.synced)
         except OSError:
             del self._segments[fresh.name]
+            self._brought.pop(fresh.name, None)
             fresh.file.close()
             fresh.file.path.unlink(missing_ok=True)
             raise
@@ -225,10 +272,27 @@ class Journal:
         live = sum(self._segments[name].readings for name in names if name in self._segments)
         return live + sum(self._left[name][0] for name in names if name in self._left)
 
-    def adopt(self, name: str, readings: int, size: int) -> None:
+    def recall(self, consumed: Iterable[str]) -> None:
+        """Learn the deliveries of segments consumed in earlier runs: at start, before those are removed or any is adopted."""
+        self._settled = Deliveries.load(self._directory)
+        self.deliveries.update(self._settled)
+        kept = self._directory.glob(f"*{CONSUMED_SUFFIX}")
+        self._consumed = {path.name for path in kept if path.is_file()}
+        for name in sorted({*self._consumed, *consumed}):
+            found = read_deliveries(self._directory / name)
+            self.deliveries.update(found)
+            if name in self._consumed:
+                self._settled.update(found)
+            elif found:
+                self._brought[name] = found
+
+    def adopt(self, name: str, readings: int, size: int, deliveries: Deliveries) -> None:
         """Account for a segment left over from an earlier run, set apart until it is consumed."""
         self._left[name] = (readings, size)
         self._apart.add(name)
+        if deliveries:
+            self._brought[name] = deliveries
+            self.deliveries.update(deliveries)
 
     def set_apart(self) -> None:
         """Take all that this run has journalled out of its windows' account, to be folded again from disk."""
@@ -251,7 +315,8 @@ class Journal:
         return bool(self._retired)
 
     def remove(self, names: Sequence[str]) -> None:
-        """Forget segments whose rows are sealed and synced; durable before it returns."""
+        """Forget segments whose rows are sealed and synced, but not what was delivered; durable before it returns."""
+        keeps = self._settle(names)
         for name in names:
             self._left.pop(name, None)
             self._retired.discard(name)
@@ -261,9 +326,31 @@ class Journal:
                 segment.file.close()
                 if self._live.get(segment.window_ms) is segment:
                     del self._live[segment.window_ms]
-            (self._directory / name).unlink(missing_ok=True)
+            path = self._directory / name
+            if name in keeps:
+                kept = path.replace(path.with_suffix(CONSUMED_SUFFIX))
+                self._consumed.add(kept.name)
+            else:
+                path.unlink(missing_ok=True)
         if names:
             sync_directory(self._directory)
+
+    def _settle(self, names: Sequence[str]) -> set[str]:
+        """Save the names of what these segments brought; gives the segments to keep for it, as the disk refuses."""
+        brought = {name: self._brought.pop(name) for name in names if name in self._brought}
+        if not brought and not self._consumed:
+            return set()
+        for deliveries in brought.values():
+            self._settled.update(deliveries)
+        try:
+            self._settled.save(self._directory)
+        except OSError as error:
+            logger.warning("event=deliveries_not_saved kept=%d error=%s", len(brought), error.strerror)
+            return {name for name in brought if (self._directory / name).exists()}
+        for name in self._consumed:
+            (self._directory / name).unlink(missing_ok=True)
+        self._consumed.clear()
+        return set()
 
     async def close(self) -> None:
         """Sync and close every segment."""

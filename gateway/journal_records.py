@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.deliveries import Deliveries
 from gateway.frames import scan_frames, set_aside
 from telemetry.clock import ClockState
 from telemetry.reading import Quality, Reading, ReadingKind
@@ -44,11 +46,16 @@ class WireReading(msgspec.Struct, frozen=True, array_like=True):
 class FrameRecord(msgspec.Struct, frozen=True, array_like=True):
     """Readings that came together, and how many counted readings the segment held before them.
 
-    `before` lets a reader know exactly how many readings stood in a rotten stretch.
+    `before` lets a reader know exactly how many readings stood in a rotten stretch, and `synced`, how many of the segment
+    were durable when the frame was written, which of them had been accepted: after a power cut a later write may stand
+    where an earlier one was torn, and neither was. A frame without readings only says that. `message` is the name of the
+    delivery that brought them (decision 0015). Frames of earlier versions end sooner.
     """
 
     before: int
     readings: tuple[WireReading, ...]
+    message: bytes = b""
+    synced: int = -1
 
     @property
     def count(self) -> int:
@@ -56,9 +63,11 @@ class FrameRecord(msgspec.Struct, frozen=True, array_like=True):
         return sum(reading.kind is not ReadingKind.IDENTITY for reading in self.readings)
 
     @classmethod
-    def of(cls, before: int, readings: Sequence[Reading]) -> FrameRecord:
+    def of(
+        cls, before: int, readings: Sequence[Reading], message: bytes = b"", *, synced: int = 0
+    ) -> FrameRecord:
         """Take readings as they were heard."""
-        return cls(before, tuple(_wire(reading) for reading in readings))
+        return cls(before, tuple(_wire(reading) for reading in readings), message, synced)
 
 
 def _wire(reading: Reading) -> WireReading:
@@ -104,7 +113,16 @@ def encode_frame_record(record: FrameRecord) -> bytes:
     try:
         return _ENCODER.encode(record)
     except (OverflowError, UnicodeEncodeError, TypeError):
-        return _ENCODER.encode(FrameRecord(record.before, tuple(_carried(wire) for wire in record.readings)))
+        carried = tuple(_carried(wire) for wire in record.readings)
+        return _ENCODER.encode(msgspec.structs.replace(record, readings=carried))
+
+
+def decode_frame_record(payload: bytes) -> FrameRecord | None:
+    """Read a group of readings; None when the payload is none."""
+    try:
+        return _RECORD.decode(payload)
+    except msgspec.MsgspecError:
+        return None
 
 
 def _carried(wire: WireReading) -> WireReading:
@@ -117,12 +135,13 @@ def _carried(wire: WireReading) -> WireReading:
 
 @dataclass(slots=True)
 class Leftover:
-    """A segment found at start: its readings in order, its header, and how many readings rotted away."""
+    """A segment found at start: its readings in order, its header, its deliveries, and how many readings rotted away."""
 
     path: Path
     header: Header | None
     readings: int
     lost: int
+    deliveries: Deliveries = field(repr=False, default_factory=Deliveries)
     _data: bytes = field(repr=False, default=b"")
     _offsets: list[tuple[int, int]] = field(repr=False, default_factory=list)
 
@@ -140,16 +159,37 @@ def read_leftover(path: Path) -> Leftover:
     set_aside(path, scan, data)
     header: Header | None = None
     offsets: list[tuple[int, int]] = []
-    total = lost = 0
+    deliveries = Deliveries()
+    total = reached = 0
+    synced, gaps = -1, []
     for frame in scan.frames:
-        try:
-            if frame.start == 0:
+        if frame.start == 0:
+            with contextlib.suppress(msgspec.MsgspecError):
                 header = _HEADER.decode(frame.payload)
-                continue
-            record = _RECORD.decode(frame.payload)
-        except msgspec.MsgspecError:
             continue
-        lost += max(0, record.before - total - lost)
-        total += record.count
+        record = decode_frame_record(frame.payload)
+        if record is None:
+            continue
+        if record.before > reached:
+            gaps.append((reached, record.before))
+        reached = max(reached, record.before + record.count)
+        total, synced = total + record.count, max(synced, record.synced)
+        deliveries.add(record.message)
         offsets.append((frame.end - len(frame.payload), frame.end))
-    return Leftover(path, header, total, lost, data, offsets)
+    return Leftover(path, header, total, _lost(gaps, synced), deliveries, data, offsets)
+
+
+def _lost(gaps: Sequence[tuple[int, int]], synced: int) -> int:
+    """Count the readings missing that had been durable; all of them where no frame says how many were."""
+    return sum(max(0, (end if synced < 0 else min(end, synced)) - start) for start, end in gaps)
+
+
+def read_deliveries(path: Path) -> Deliveries:
+    """Name what brought a segment's readings, whatever became of them; rot hides a delivery and stops nothing."""
+    found = Deliveries()
+    data = path.read_bytes() if path.stat().st_size <= SEGMENT_BYTES_MAX else b""
+    for frame in scan_frames(data).frames:
+        record = decode_frame_record(frame.payload)
+        if record is not None:
+            found.add(record.message)
+    return found

@@ -104,6 +104,12 @@ def _account(gateway: Gateway) -> Iterator[str]:
         "Readings of unknown devices since start.",
         [({}, intake.foreign)],
     )
+    yield from _series(
+        "messages_redelivered_total",
+        "counter",
+        "Messages that a broker delivered again since start: known, and not counted twice.",
+        [({}, intake.redelivered)],
+    )
 
 
 def _outbox(gateway: Gateway) -> Iterator[str]:

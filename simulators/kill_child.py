@@ -81,7 +81,7 @@ async def _run(folder: Path) -> None:
     stop = asyncio.Event()
     gateways: list[Gateway] = []
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    settings = Settings(WINDOW_MS, POLL_MS, devices=("r1",))
+    settings = Settings(WINDOW_MS, POLL_MS, devices=("r1",), has_broker=False)
     await run_gateway(
         settings.site(folder, folder / "g1.key"),
         clock,

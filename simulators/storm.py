@@ -40,6 +40,9 @@ class Tally:
     duplicates: int = 0
     lost: int = 0
     double: int = 0
+    fresh: int = 0
+    delay_max: float = 0.0
+    tries_max: int = 0
     hours: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
 
@@ -55,6 +58,9 @@ class Tally:
         self.duplicates += outcome.duplicates
         self.lost += outcome.lost
         self.double += outcome.double
+        self.fresh += outcome.fresh
+        self.delay_max = max(self.delay_max, outcome.delay_max)
+        self.tries_max = max(self.tries_max, outcome.tries_max)
         self.hours += outcome.hours
         self.faults += outcome.faults
 
@@ -129,6 +135,9 @@ def table_lines(tally: Tally) -> Iterable[str]:
         ("duplicates on the wire", tally.duplicates),
         ("lost", tally.lost),
         ("double", tally.double),
+        ("fresh batches while a backlog drains, and after", tally.fresh),
+        ("their largest delay in windows", round(tally.delay_max, 2)),
+        ("most failing tries in a minute", tally.tries_max),
     )
     yield "| figure | value |"
     yield "|---|---:|"

@@ -139,12 +139,20 @@ def declared_lost(evidence: Evidence) -> Counter[str]:
 
 
 def check_counters(evidence: Evidence, world: World, *, may_lose: bool) -> Iterable[str]:
-    """See that what rows count of r1 lies side by side on its true scale, and that r2 has no more than it made."""
+    """See that what rows count of r1 and p1 lies side by side on their true scales, and that r2 has no more than it made."""
+    yield from _check_scale(evidence, "r1", world.acked_r1, may_lose=may_lose)
+    yield from _check_scale(evidence, "p1", list(world.acked_p1.values()), may_lose=may_lose)
+    made = sum(int(row.get("cycles_inc", 0)) for row in evidence.of("machine") if row["device"] == "r2")
+    if made > world.robots["r2"].made:
+        yield f"counters: r2 made {world.robots['r2'].made}, the rows count {made}"
+
+
+def _check_scale(evidence: Evidence, device: str, acked: list[int], *, may_lose: bool) -> Iterable[str]:
     spans: list[tuple[int, int]] = []
     late: list[tuple[int, int]] = []
     set_aside = False
     for row in evidence.of("machine"):
-        if row["device"] != "r1" or "cycles_raw" not in row:
+        if row["device"] != device or "cycles_raw" not in row:
             continue
         before, raw, grown = int(row["cycles_from"]), int(row["cycles_raw"]), int(row.get("cycles_inc", 0))
         set_aside |= raw == 0
@@ -153,20 +161,17 @@ def check_counters(evidence: Evidence, world: World, *, may_lose: bool) -> Itera
         elif raw:
             spans.append((raw - grown, raw))
             if before and not row.get("cycles_unexplained") and grown != raw - before:
-                yield f"counters: r1 from {before} to {raw} counted {grown}"
+                yield f"counters: {device} from {before} to {raw} counted {grown}"
     spans.sort()
     for (_, end), (start, _) in pairwise(spans):
         if start < end:
-            yield f"double: r1 counted up to {end} and again from {start}"
+            yield f"double: {device} counted up to {end} and again from {start}"
     if not may_lose and not set_aside:
-        yield from _uncovered(spans + late, world.acked_r1)
-    made = sum(int(row.get("cycles_inc", 0)) for row in evidence.of("machine") if row["device"] == "r2")
-    if made > world.robots["r2"].made:
-        yield f"counters: r2 made {world.robots['r2'].made}, the rows count {made}"
+        yield from _uncovered(device, spans + late, acked)
 
 
-def _uncovered(spans: list[tuple[int, int]], counts: list[int]) -> Iterable[str]:
-    """Find what r1 showed and no row knows of."""
+def _uncovered(device: str, spans: list[tuple[int, int]], counts: list[int]) -> Iterable[str]:
+    """Find what a robot showed and no row knows of."""
     spans.sort()
     at, reach = 0, -1
     for count in sorted(counts):
@@ -174,7 +179,7 @@ def _uncovered(spans: list[tuple[int, int]], counts: list[int]) -> Iterable[str]
             reach = max(reach, spans[at][1])
             at += 1
         if count > reach:
-            yield f"lost: r1 showed {count}, and no row reaches it"
+            yield f"lost: {device} showed {count}, and no row reaches it"
             return
 
 

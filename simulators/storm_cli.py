@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 import shutil
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from simulators.storm import Tally
     from simulators.storm_run import Outcome
 
-NIGHT_SEEDS, NIGHT_STATES, NIGHT_KILLS = 5_000, 15_000, 1_000
-STATES_A_RUN = 1_500
-"""Power-cut states made of one recorded run; the next ones come from a run of another seed."""
+PROGRESS_SEEDS = 100
+"""Seeds between two words on how far it is."""
 
 
 @click.command()
@@ -33,18 +32,31 @@ STATES_A_RUN = 1_500
     type=click.FloatRange(0, 10, min_open=True),
     help="1: 5,000 seeds, 15,000 power cuts, 1,000 SIGKILLs; 0.1: a tenth of each.",
 )
-def storm(*, seed: int | None, seeds: int | None, first: int, processes: int, nights: float | None) -> None:
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write what the night showed as a page, violations and all.",
+)
+def storm(
+    *,
+    seed: int | None,
+    seeds: int | None,
+    first: int,
+    processes: int,
+    nights: float | None,
+    report: Path | None,
+) -> None:
     """Production code over virtual time, disk and network, with faults by seed: nothing lost or twice. 风暴测试."""
     if sum(given is not None for given in (seed, seeds, nights)) > 1:
         raise click.UsageError("one of --seed, --seeds and --nights")
-    fine = True
+    if report is not None and nights is None:
+        raise click.UsageError("--report goes with --nights")
     if nights is not None:
-        fine = _power_cuts(first, round(NIGHT_STATES * nights)) and _kills(first, round(NIGHT_KILLS * nights))
-    if seed is not None:
-        chosen = range(seed, seed + 1)
+        fine = _night(nights, first, processes, report)
+    elif seed is not None:
+        fine = _seeds(range(seed, seed + 1), 1)
     else:
-        chosen = range(first, first + (round(NIGHT_SEEDS * nights) if nights is not None else seeds or 100))
-    fine = _seeds(chosen, 1 if seed is not None else processes) and fine
+        fine = _seeds(range(first, first + (seeds or 100)), processes)
     sys.exit(0 if fine else 1)
 
 
@@ -70,36 +82,34 @@ def _seeds(seeds: range, processes: int) -> bool:
     return not tally.failed
 
 
-def _power_cuts(first: int, states: int) -> bool:
-    from simulators.storm import quiet_folder  # noqa: PLC0415
-    from simulators.storm_power import cut_everywhere  # noqa: PLC0415
+def _night(nights: float, first: int, processes: int, report: Path | None) -> bool:
+    from simulators.storm_night import Extent, Night, Result, run_night  # noqa: PLC0415
+    from simulators.storm_page import page, violation_lines  # noqa: PLC0415
 
-    made, run, problems = 0, first, 0
-    while made < states:
-        with quiet_folder() as folder:
-            tally = cut_everywhere(run, min(STATES_A_RUN, states - made), folder)
-        _echo(f"power cut, run {run}: {problem}" for problem in tally.problems[:10])
-        made, run, problems = made + tally.states, run + 1, problems + len(tally.problems)
-    click.echo(f"power-cut states started: {made:,} of {run - first} runs; with violations: {problems}")
-    return not problems
+    commit, began_s = _commit(), time.monotonic()
+    told = 0
 
+    def seen(night: Night, result: Result) -> None:
+        nonlocal told
+        minutes, done = (time.monotonic() - began_s) / 60, night.seeds.seeds
+        if not isinstance(result, list) or done - told >= PROGRESS_SEEDS:
+            told = done
+            left = f", about {minutes / done * (extent.seeds - done):.0f} min to go" if done else ""
+            click.echo(
+                f"{minutes:.0f} min: {night.kills.kills:,} kills, {night.cuts.states:,} power cuts, "
+                f"{done:,} of {extent.seeds:,} seeds{left}",
+                err=True,
+            )
 
-def _kills(first: int, kills: int) -> bool:
-    from simulators.kill_run import kill_often  # noqa: PLC0415
-    from simulators.storm import quiet_folder  # noqa: PLC0415
-
-    def seen(number: int) -> None:
-        if number % 100 == 0:
-            click.echo(f"{number} of {kills} kills", err=True)
-
-    with quiet_folder() as folder:
-        tally = asyncio.run(kill_often(kills, random.Random(first), folder, seen))
-    _echo(f"kill: {problem}" for problem in tally.problems[:10])
-    click.echo(
-        f"SIGKILLs: {tally.kills:,}, of them in the start {tally.in_start:,}; readings accepted {tally.accepted:,}, "
-        f"delivered {tally.delivered:,}; violations: {len(tally.problems)}"
-    )
-    return not tally.problems
+    extent = Extent.of(nights, first)
+    night = run_night(extent, processes, seen)
+    _echo(violation_lines(night, commit))
+    day = datetime.fromtimestamp(time.time_ns() / 1e9, UTC).date()
+    text = page(night, nights, day, commit)
+    click.echo(text, nl=False)
+    if report is not None:
+        report.write_text(text, encoding="utf-8")
+    return night.is_clean
 
 
 def _commit() -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gateway.frames import scan_frames
+from gateway.journal_records import decode_frame_record
 from simulators.storm_world import PROFILES
 from simulators.virtual_net import Weather
 
@@ -50,8 +51,17 @@ FAULTS = (
 )
 OUTAGE = "outage_72h"
 OUTAGE_S = 72 * 3600.0
+SILENT_SHARE = 0.05
+"""Share of the outage in which nothing answers; tries without a Retry-After are many and cost most of a seed."""
+BACKLOG_WINDOWS = 16
+"""Windows of a made backlog: at four batches a window it is drained after more than five, strictly in order far too late."""
+TAKEN_A_WINDOW, TAKEN_AFTER_OUTAGE = 4, 15
+"""Batches a metered store takes in a window: less than four would leave little for a backlog beside what is fresh; after the
+outage 72 are to be drained in some five windows of an hour."""
 RESUME_S = 5.0
 """How soon after room returns readings must be accepted again (issue 4)."""
+LOOK_S = 1.0
+"""How often a fault looks whether it has happened."""
 SYNCS_MAX = 8
 CALLS_MAX = 40
 """A kill falls on one of that many next calls that change the disk."""
@@ -291,10 +301,24 @@ class Faults:
     async def outage_72h(self) -> None:
         """Have the store away for three days: silent first, then answering 503."""
         self.counts[OUTAGE] += 1
-        for weather, share in ((Weather.PARTITION, 0.2), (Weather.BUSY, 0.8)):
+        for weather, share in ((Weather.PARTITION, SILENT_SHARE), (Weather.BUSY, 1 - SILENT_SHARE)):
             self.link.weather = weather
             await asyncio.sleep(OUTAGE_S * share)
             await self.ensure_up()
+        self._meter(TAKEN_AFTER_OUTAGE)
+
+    async def make_backlog(self) -> None:
+        """Let nobody answer for many windows; then the store takes few batches a window."""
+        self.counts["metered_drain"] += 1
+        self.link.weather, self.link.refuses = Weather.PARTITION, True
+        await asyncio.sleep(BACKLOG_WINDOWS * self.gateway.settings.window_ms / 1000)
+        await self.ensure_up()
+        self.link.refuses = False
+        self._meter(TAKEN_A_WINDOW)
+
+    def _meter(self, batches: int) -> None:
+        """Let the link be fair, and the store slow to take: so many batches a window, to the end of the backlog."""
+        self.link.gap_s = self.gateway.settings.window_ms / 1000 / batches
         self.link.weather = Weather.FAIR
 
     async def _die_in_call(self, within_s: float = 120.0, *, before_sync: bool = False) -> bool:
@@ -319,8 +343,8 @@ class Faults:
     async def _until(self, claim: Callable[[], bool], within_s: float) -> bool:
         waited_s = 0.0
         while not claim() and waited_s < within_s:
-            await asyncio.sleep(0.5)
-            waited_s += 0.5
+            await asyncio.sleep(LOOK_S)
+            waited_s += LOOK_S
         return claim()
 
     async def _rest(self, longest_s: float = 30.0) -> None:
@@ -328,10 +352,15 @@ class Faults:
 
 
 def flip_bit(state: Path, chance: random.Random) -> bool:
-    """Turn one bit of what a gateway keeps; of frames not the last: there, rot cannot be told from a torn tail."""
+    """Turn one bit of what a gateway keeps; of frames not the last: there, rot cannot be told from a torn tail.
+
+    Of a journal's frames only what it itself knows to be durable, for the same reason.
+    """
     states = (state / "outbox" / "cursor.json", state / "epoch.json")
     places = [(path, path.stat().st_size) for path in states if path.is_file() and path.stat().st_size]
-    for path in sorted([*state.glob("journal/*.seg"), *state.glob("outbox/*.seg")]):
+    ends = {path: _durable_end(path.read_bytes()) for path in sorted(state.glob("journal/*.seg"))}
+    places += [(path, end) for path, end in ends.items() if end]
+    for path in sorted(state.glob("outbox/*.seg")):
         frames = scan_frames(path.read_bytes()).frames
         if len(frames) > 1:
             places.append((path, frames[-1].start))
@@ -342,3 +371,16 @@ def flip_bit(state: Path, chance: random.Random) -> bool:
     data[chance.randrange(end)] ^= 1 << chance.randrange(8)
     path.write_bytes(data)
     return True
+
+
+def _durable_end(data: bytes) -> int:
+    """Tell up to which byte a journal segment holds what one of its frames calls durable."""
+    found = [
+        (frame.end, record)
+        for frame in scan_frames(data).frames
+        if frame.start and (record := decode_frame_record(frame.payload)) is not None
+    ]
+    synced = max((record.synced for _, record in found), default=0)
+    return max(
+        (end for end, record in found if record.count and record.before + record.count <= synced), default=0
+    )

@@ -15,7 +15,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from gateway.app import run_gateway
 from gateway.config import Limits, Site, StoreTarget
-from simulators.storm_world import GATEWAY, PROFILES, VirtualDriver, World, endpoint
+from simulators.storm_world import (
+    GATEWAY,
+    PROFILES,
+    PushDriver,
+    VirtualDriver,
+    World,
+    endpoint,
+    pushing_endpoint,
+)
 from simulators.virtual_box import Killed
 from store.embedded import EmbeddedStore
 from telemetry.seal import write_public_key
@@ -135,9 +143,14 @@ class Settings:
     profile_id: str = next(iter(PROFILES))
     devices: tuple[str, ...] = ("r1", "r2")
     tick_s: float = 2.0
+    has_broker: bool = True
+    """Whether p1 publishes to this gateway."""
 
     def site(self, home: Path, key_file: Path) -> Site:
         """Give the checked site."""
+        endpoints = [endpoint(self.profile_id, self.poll_ms, self.devices)]
+        if self.has_broker:
+            endpoints.append(pushing_endpoint(self.profile_id, self.poll_ms))
         return Site(
             gateway=GATEWAY,
             uscc="91330300MA0000000A",
@@ -147,7 +160,7 @@ class Settings:
             state_dir=home / "state",
             key_file=key_file,
             store=StoreTarget("http://127.0.0.1:1", "mfl", "evidence", 2),
-            endpoints=(endpoint(self.profile_id, self.poll_ms, self.devices),),
+            endpoints=tuple(endpoints),
             profile_texts={self.profile_id: PROFILES[self.profile_id]},
             limits=Limits(JOURNAL_BYTES, OUTBOX_BYTES),
             digest="0" * 12,
@@ -188,7 +201,10 @@ class GatewayHost:
                 self.clock.clock(),
                 stop,
                 sink=self.sink,
-                drivers={"tcp": lambda line, clock: VirtualDriver(line, clock, self.world)},
+                drivers={
+                    "tcp": lambda line, clock: VirtualDriver(line, clock, self.world),
+                    "mqtt": lambda line, clock: PushDriver(line, clock, self.world),
+                },
                 chance=random.Random(self.chance.getrandbits(64)),
                 names=lambda size: self.chance.randbytes(size).hex(),
                 tick_s=self.settings.tick_s,

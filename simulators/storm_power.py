@@ -58,7 +58,22 @@ class PowerTally:
 
     states: int = 0
     calls: int = 0
+    acknowledged: int = 0
+    """Readings acknowledged before a cut, over all states of a gateway."""
+    found: int = 0
+    """Readings found in what was left; more than acknowledged, for some are kept whose acknowledgement was still to come."""
+    answered: int = 0
+    """Batches answered for before a cut, over all states of a store."""
     problems: list[str] = field(default_factory=list)
+
+    def add(self, other: PowerTally) -> None:
+        """Take another run's figures in."""
+        self.states += other.states
+        self.calls += other.calls
+        self.acknowledged += other.acknowledged
+        self.found += other.found
+        self.answered += other.answered
+        self.problems += other.problems
 
 
 class _Noting(list["Operation"]):
@@ -132,14 +147,19 @@ def cut_everywhere(seed: int, states: int, folder: Path) -> PowerTally:
     store_states = int(states * STORE_SHARE)
 
     def start_gateway(place: Path, promised: int) -> Iterable[str]:
-        return gateway_problems(place, promised, said, profile)
+        tally.acknowledged += promised
+        return gateway_problems(place, promised, said, profile, tally)
+
+    def start_store(place: Path, promised: int) -> Iterable[str]:
+        tally.answered += promised
+        return store_problems(place, promised)
 
     place = folder / "state"
     for trace, share, start in (
         (gateway, states - store_states, start_gateway),
-        (store, store_states, store_problems),
+        (store, store_states, start_store),
     ):
-        _cut(trace, share, chance=random.Random(seed), place=place, start=start, tally=tally)
+        _cut(trace, share, seed=seed, place=place, start=start, tally=tally)
     return tally
 
 
@@ -147,12 +167,12 @@ def _cut(
     trace: Trace,
     states: int,
     *,
-    chance: random.Random,
+    seed: int,
     place: Path,
     start: Callable[[Path, int], Iterable[str]],
     tally: PowerTally,
 ) -> None:
-    model = DiskModel()
+    model, chance = DiskModel(), random.Random(seed)
     calls = len(trace.operations)
     tally.calls += calls
     for number, operation in enumerate(trace.operations):
@@ -165,11 +185,15 @@ def _cut(
                 found = list(start(place, trace.promised[following]))
             except (OSError, ValueError, FactoryError) as error:
                 found = [f"does not start: {error!r}"]
-            tally.problems += [f"power cut behind call {number} of {calls}: {problem}" for problem in found]
+            tally.problems += [
+                f"power cut, run {seed}, behind call {number} of {calls}: {problem}" for problem in found
+            ]
             shutil.rmtree(place)
 
 
-def gateway_problems(place: Path, acked: int, said: int, profile: Profile) -> Iterable[str]:
+def gateway_problems(
+    place: Path, acked: int, said: int, profile: Profile, tally: PowerTally
+) -> Iterable[str]:
     """Start outbox and journal on what is left: everything acknowledged is in rows, sealed or folded again, once."""
     state = place / "state"
     outbox = Outbox.open(state / "outbox", GATEWAY, KEY)
@@ -180,6 +204,7 @@ def gateway_problems(place: Path, acked: int, said: int, profile: Profile) -> It
         replayer = Replayer(GATEWAY, 60_000, {}, lambda _: profile, START_MS)
         replayed = [replayer.replay(run) for run in find_leftovers(journal)] if journal.is_dir() else []
         kept = outbox.accepted + sum(counted_readings(item.rows) for item in replayed)
+        tally.found += kept
         if kept < acked:
             yield f"lost: {acked} readings acknowledged, {kept} found"
         if kept > said:

@@ -22,6 +22,7 @@ from simulators.storm_checks import (
 )
 from simulators.storm_faults import FAULTS, OUTAGE, Faults
 from simulators.storm_hosts import JOURNAL_BYTES, OUTBOX_BYTES, GatewayHost, Settings, StoreHost, write_key
+from simulators.storm_pace import Delivery, busiest_minute, check_fresh, check_tries, fresh_delays
 from simulators.storm_world import World
 from simulators.virtual_box import Box
 from simulators.virtual_net import Link
@@ -29,6 +30,7 @@ from simulators.virtual_os import standing_on
 from simulators.virtual_time import BoxClock, VirtualLoop, run_virtually
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from gateway.account import Account
@@ -39,8 +41,12 @@ START_MS = 1_522_594_800_000
 """2018-04-01 23:00 at +08:00: every storm passes a midnight."""
 OUTAGE_EVERY = 20
 """One seed in that many has the three days without a store."""
+BACKLOG_EVERY = 10
+"""One seed in that many has a backlog that is drained into a metered store; so have those of the outage."""
 FAULTS_MIN, FAULTS_MAX = 6, 12
-DRAIN_S = 4 * 3600.0
+APPLY_SHARE = 0.25
+"""How often a look at the books goes with making row files; each is five Parquet files to write and to read again."""
+DRAIN_S = 12 * 3600.0
 """What calm weather is given to empty the outbox."""
 SLACK_BYTES = 4_200_000
 """A bound may be passed by one outbox segment, or by one group of readings."""
@@ -59,18 +65,34 @@ class Outcome:
     """Batches that arrived and were in the store already."""
     declared: int = 0
     """Accepted readings lost to rot, and declared."""
+    fresh: int = 0
+    """Batches sealed in calm and looked at for their delay."""
+    delay_max: float = 0.0
+    """Largest delay of one of them, in windows."""
+    tries_max: int = 0
+    """Most failing tries in any minute."""
     faults: Counter[str] = field(default_factory=Counter)
     hours: float = 0.0
 
     @property
     def lost(self) -> int:
         """Violations that speak of a loss."""
-        return sum("lost" in problem or "lacking" in problem for problem in self.problems)
+        return count_lost(self.problems)
 
     @property
     def double(self) -> int:
         """Violations that speak of something twice."""
-        return sum("double" in problem or "excess" in problem for problem in self.problems)
+        return count_double(self.problems)
+
+
+def count_lost(problems: Sequence[str]) -> int:
+    """Count the violations that speak of a loss."""
+    return sum("lost" in problem or "lacking" in problem for problem in problems)
+
+
+def count_double(problems: Sequence[str]) -> int:
+    """Count the violations that speak of something twice."""
+    return sum("double" in problem or "excess" in problem for problem in problems)
 
 
 class Storm:
@@ -94,7 +116,9 @@ class Storm:
         self.gateway = GatewayHost(
             self.boxes[0], clock, self.world, self.link, self._own(), key_file, settings
         )
+        self.link.life = lambda: self.gateway.starts
         self.accounts: list[Account] = []
+        self.calm_s = 0.0
 
     def _own(self) -> random.Random:
         return random.Random(self.chance.getrandbits(64))
@@ -113,6 +137,8 @@ class Storm:
             for kind in self._plan():
                 await faults.run(kind)
                 await asyncio.sleep(self.chance.uniform(1, 400 if not self.is_long else 1200))
+            if self.outcome.seed % BACKLOG_EVERY == BACKLOG_EVERY // 2:
+                await faults.make_backlog()
             await self._calm(faults)
             watch.cancel()
         self.outcome.faults = faults.counts + self.link.events
@@ -162,18 +188,19 @@ class Storm:
             gateway = self.gateway.gateway
             if gateway is not None and not self.boxes[0].is_dead and gateway.intake.is_folding:
                 self._look(gateway)
-            if self.chance.random() < 0.5:
+            if self.chance.random() < APPLY_SHARE:
                 self.store.apply()
 
     async def _calm(self, faults: Faults) -> None:
         """Wait until everything accepted is stored, then stop well; copies under way arrive last."""
-        deadline_s = self.loop.time() + DRAIN_S
-        while self.loop.time() < deadline_s:
-            await asyncio.sleep(30)
+        self.calm_s = self.loop.time()
+        while self.loop.time() < self.calm_s + DRAIN_S:
+            await asyncio.sleep(300 if self.is_long else 30)
             await faults.ensure_up()
             gateway = self.gateway.gateway
             if gateway is not None and gateway.intake.is_folding and not gateway.outbox.stat().batches:
                 break
+        self.link.gap_s = 0.0
         last = self.gateway.gateway
         await self.gateway.stop()
         if last is not None:
@@ -201,11 +228,27 @@ class Storm:
         outcome.problems += check_counters(evidence, self.world, may_lose=may_lose)
         outcome.problems += check_rows(evidence)
         outcome.problems += check_files(evidence, store)
+        self._check_pace()
         self._count(evidence, account)
         if outcome.seed % 10 == 0:
             outcome.problems += check_verified(store.directory)
             self._rebuild(store, evidence)
         store.close()
+
+    def _check_pace(self) -> None:
+        """See that fresh data came in time in calm, and that no failing store was hammered."""
+        outcome, clock = self.outcome, self.gateway.clock
+        # In calm nothing boots: what bears an older boot's name was sealed before, or speaks of then.
+        boot = clock.clock().boot
+        deliveries = [
+            Delivery(clock.booted_s + (seal.mono_ms - 1) / 1000, stored_s)
+            for seal, stored_s in self.link.stored
+            if seal.boot == boot
+        ]
+        delays = fresh_delays(deliveries, self.calm_s, self.gateway.settings.window_ms / 1000)
+        outcome.fresh, outcome.delay_max = len(delays), round(max(delays, default=0.0), 3)
+        outcome.tries_max = busiest_minute(self.link.failures)
+        outcome.problems += [*check_fresh(delays), *check_tries(outcome.tries_max)]
 
     def _count(self, evidence: Evidence, account: Account) -> None:
         self.outcome.accepted = account.accepted

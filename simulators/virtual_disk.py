@@ -82,8 +82,7 @@ Operation = Content | Naming | Sync | SyncNames
 
 def parent_of(path: str) -> str:
     """Give the directory of a path inside the box; the box itself is the empty path."""
-    parent = str(PurePosixPath(path).parent)
-    return "" if parent == "." else parent
+    return path.rpartition("/")[0]
 
 
 @dataclass(slots=True)

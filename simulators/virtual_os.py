@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,8 +70,10 @@ class _Shim:
             return int(_REAL["open"](path, flags, mode, dir_fd=dir_fd))
         box, text, name = found
         box.enter()
-        is_folder = Path(text).is_dir()
-        is_new = not is_folder and not os.path.lexists(text)
+        try:
+            is_folder, is_new = stat.S_ISDIR(os.stat(text).st_mode), False  # noqa: PTH116 - called for every file
+        except OSError:
+            is_folder, is_new = False, not os.path.lexists(text)
         is_last = False
         if is_new and flags & os.O_CREAT:
             is_last = box.change()

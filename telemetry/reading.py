@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 RawValue = int | float | str | bool
+SESSION_BYTES = 4
+"""The part of a delivery's name that tells the session it came through."""
 
 
 class Quality(StrEnum):
@@ -63,10 +65,17 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a driver hands over: readings, and the acknowledgement to call once they are durably journalled."""
+    """What a driver hands over: readings, and the acknowledgement to call once they are durably journalled.
+
+    `message` names the delivery, the same each time its sender tries: SESSION_BYTES of the session, then the message's
+    digest. Empty where nothing is ever delivered again.
+    """
 
     readings: tuple[Reading, ...]
     ack: Callable[[], None] | None = None
+    message: bytes = b""
+    is_repeated: bool = False
+    """Whether the sender says that it has delivered this message before; without it equal messages are two."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,12 @@ def test_unacknowledged_is_delivered_again_and_acknowledged_is_not(
             device.set("cycles", 5)
             await device.publish(AT_MS)  # while nobody listens: the session keeps it
             async with MqttJson(endpoint(url), clock) as driver:
-                assert cycles(await take(driver, 3)) == [1, 3, 5]
+                again = await take(driver, 3)
+                assert cycles(again) == [1, 3, 5]
+                # The same names as at the first try, and the broker's word that they are repeated.
+                assert [heard.message for heard in again[:2]] == [found[0].message, found[2].message]
+                assert [heard.is_repeated for heard in again] == [True, True, False]
+                assert len({heard.message for heard in (*found, *again)}) == 4
                 device.set("cycles", 6)
                 await device.publish(AT_MS)
                 assert cycles(await take(driver, 1)) == [6]

@@ -14,12 +14,12 @@ import aiomqtt
 import pytest
 
 from drivers.driver import Endpoint
-from drivers.mqtt_client import QUEUE_MAX, Broker, MqttSession
-from drivers.mqtt_json import MqttJson
+from drivers.mqtt_client import QUEUE_MAX, Broker, Delivery, MqttSession
+from drivers.mqtt_json import MqttJson, delivery_name
 from drivers.profiles import load_profile
 from simulators.mqtt_device import MqttDevice
 from telemetry.errors import Disconnected
-from telemetry.reading import ReadingKind
+from telemetry.reading import SESSION_BYTES, ReadingKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,6 +266,7 @@ def test_what_is_not_acknowledged_is_marked_when_it_comes_again(mosquitto: Calla
     async def main() -> None:
         url = mosquitto()
         broker = Broker("127.0.0.1", int(url.rsplit(":", 1)[1]), "g", 5.0)
+        names: set[bytes] = set()
         for is_repeated in (False, True):
             async with MqttSession(broker) as session:
                 await session.subscribe(["t"])
@@ -274,6 +275,27 @@ def test_what_is_not_acknowledged_is_marked_when_it_comes_again(mosquitto: Calla
                 delivery = await session.next_delivery(PATIENCE_S)
                 assert delivery is not None
                 assert (delivery.payload, delivery.is_repeated) == (b"x", is_repeated)
+                names.add(delivery_name("g", delivery))
                 assert await session.next_delivery(0.0) is None
+        assert len(names) == 1
 
     asyncio.run(main())
+
+
+def test_a_deliverys_name_tells_session_packet_topic_and_payload() -> None:
+    def name(client_id: str, packet_id: int, topic: str, payload: bytes) -> bytes:
+        delivery = Delivery(topic, payload, is_retained=False, ack=lambda: None, packet_id=packet_id)
+        return delivery_name(client_id, delivery)
+
+    told = [
+        ("g", 1, "t", b"x"),
+        ("h", 1, "t", b"x"),
+        ("g", 2, "t", b"x"),
+        ("g", 1, "tx", b""),
+        ("g", 1, "t", b"y"),
+    ]
+    names = [name(*one) for one in told]
+    assert len(set(names)) == len(told)
+    assert {one[:SESSION_BYTES] for one in names[2:]} == {names[0][:SESSION_BYTES]}
+    assert names[1][:SESSION_BYTES] != names[0][:SESSION_BYTES]
+    assert name("g", 0, "t", b"x") == b""  # QoS 0 is never delivered again

@@ -11,12 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from drivers.mqtt_client import KEEPALIVE_S
+from tests.e2e.proxy import CHUNK, Proxy
 from tests.e2e.working import at_work, end, look, until, until_all_heard, until_delivered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 UP = "mfl_gateway_store_up"
+LINE_UP = "mfl_gateway_endpoint_up"
+HEARD = "mfl_gateway_device_readings_total"
+AGAIN = "mfl_gateway_messages_redelivered_total"
+ROBOT = "robot-m"
+BROKER_LINE = "0"
+"""The number of the broker's endpoint: the plant's site names it first."""
 HOST, PEER = "198.18.77.1", "198.18.77.2"
 """Addresses for benchmarks of devices (RFC 2544): nobody's network."""
 DETECT_MOST_S = 15.0
@@ -24,6 +32,10 @@ DETECT_MOST_S = 15.0
 
 async def store_is(plant: Any, *, up: bool) -> bool:
     return bool((await plant.metric(UP)).get("") == int(up))
+
+
+async def broker_line_is(plant: Any, *, up: bool) -> bool:
+    return bool((await plant.metric(LINE_UP)).get(BROKER_LINE) == int(up))
 
 
 async def begin(plant: Any) -> dict[str, int]:
@@ -34,14 +46,81 @@ async def begin(plant: Any) -> dict[str, int]:
     return dict(plant.counts)
 
 
+class OneWay(Proxy):
+    """A wire to a broker whose silence begins on the way there: acknowledgements vanish while messages still come.
+
+    Once `is_mute`, nothing comes either; nor does the end of the broker's side, which closes what it does not hear.
+    """
+
+    is_mute = False
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, waiting: Any, *, asks: bool
+    ) -> None:
+        while data := await reader.read(CHUNK):
+            if not waiting.is_silent or not (asks or self.is_mute):
+                writer.write(data)
+                await writer.drain()
+        if waiting.is_silent and not asks:
+            await asyncio.Event().wait()  # until the gateway leaves the line, which cancels this
+        raise ConnectionResetError("one side closed")
+
+
+class Messages:
+    """What a plant's publishing robot told its broker: tries, and those that the broker acknowledged."""
+
+    def __init__(self, device: Any) -> None:
+        self.tried = self.acked = 0
+        self._publish = device.publish
+        device.publish = self.publish
+
+    async def publish(self, at_ms: int) -> None:
+        self.tried += 1
+        await self._publish(at_ms)
+        self.acked += 1
+
+
+async def lose_broker(plant: Any, line: OneWay) -> str:
+    """Let the broker's line go silent, first for acknowledgements; tells how long it took to notice."""
+    line.go_silent()
+    before = (await plant.metric(HEARD))[ROBOT]
+
+    async def hears_more() -> bool:
+        return bool((await plant.metric(HEARD)).get(ROBOT, 0) >= before + 2)
+
+    await until(hears_more, "messages are accepted whose acknowledgement is lost")
+    line.is_mute = True
+    noticed = await until(lambda: broker_line_is(plant, up=False), "the broker's silence is noticed")
+    line.speak()
+    back = await until(lambda: broker_line_is(plant, up=True), "the broker is heard again")
+    await until(lambda: has_known(plant), "what was heard before is known again")
+    return f"broker's noticed after {noticed:.1f} s, heard again after {back:.1f} s"
+
+
+async def has_known(plant: Any) -> bool:
+    return bool((await plant.metric(AGAIN)).get("", 0))
+
+
 @pytest.mark.wall
-def test_a_peer_that_vanishes_is_noticed_and_left(make_plant: Callable[..., Any]) -> None:
-    """Half-open TCP: the connection stands, nobody answers; and a new one works while the old one never will."""
+def test_peers_that_vanish_are_noticed_and_left(
+    make_plant: Callable[..., Any], mosquitto: Callable[..., str]
+) -> None:
+    """Half-open TCP to store and broker at once: the lines stand, nobody answers; and new ones work while the old never will."""
 
     async def run() -> None:
-        async with make_plant() as plant:
-            before = await begin(plant)
-            async with at_work(plant):
+        url = mosquitto()
+        async with make_plant(url, robots=1) as plant, OneWay(int(url.rpartition(":")[2])) as line:
+            plant.broker_url = f"mqtt://127.0.0.1:{line.port}"
+            plant.write_site()
+            messages = Messages(plant.mqtt[ROBOT])
+            await plant.start_store()
+            await plant.start_gateway()
+            await until(lambda: broker_line_is(plant, up=True), "the broker is heard")
+            await until_all_heard(plant, 1)
+            before = dict(plant.counts)
+            async with at_work(plant), asyncio.TaskGroup() as group:
+                broker = group.create_task(lose_broker(plant, line))
+                await until_delivered(plant)
                 assert await plant.proxy.until_asked(timeout_s=20)
                 plant.proxy.go_silent()
                 noticed = await until(lambda: store_is(plant, up=False), "the silence is noticed")
@@ -51,9 +130,12 @@ def test_a_peer_that_vanishes_is_noticed_and_left(make_plant: Callable[..., Any]
             plant.tell_figure(
                 "half-open TCP",
                 account,
-                f"noticed after {noticed:.1f} s, delivering again after {back:.1f} s",
+                f"noticed after {noticed:.1f} s, delivering again after {back:.1f} s, {broker.result()}",
             )
+            # A publication that was broken off at the end of the work may have arrived.
+            assert messages.acked <= account.of_device[ROBOT] <= messages.tried
             assert plant.site()["store"]["timeout_s"] + 1 < DETECT_MOST_S
+            assert 2 * KEEPALIVE_S + 1 <= DETECT_MOST_S
 
     asyncio.run(run())
 

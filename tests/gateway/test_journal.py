@@ -5,10 +5,13 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from gateway.deliveries import Deliveries
+from gateway.frames import FrameFile, scan_frames
 from gateway.journal import Journal, JournalFull
-from gateway.journal_records import Header, read_leftover
+from gateway.journal_records import FrameRecord, Header, encode_header, read_leftover
 from gateway.replay import find_leftovers
 from telemetry.clock import ClockState
 from telemetry.reading import Quality, Reading, ReadingKind
@@ -137,22 +140,56 @@ def _three_frames(directory: Path) -> Path:
 
 def test_a_torn_tail_is_no_loss_at_any_byte(tmp_path: Path) -> None:
     data = _three_frames(tmp_path).read_bytes()
-    third = data.rindex(b"\xf5MF1")
-    for cut in range(third, len(data)):
+    *_, third, note = scan_frames(data).frames
+    for cut in range(third.start, len(data)):
         path = tmp_path / f"cut{cut}.seg"
         path.write_bytes(data[:cut])
         leftover = read_leftover(path)
-        assert (leftover.readings, leftover.lost) == (4, 0)
+        assert (leftover.readings, leftover.lost) == (4 if cut < note.start else 6, 0)
 
 
-def test_a_rotten_middle_is_counted_exactly(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_rot_in_what_is_durable_is_counted_exactly_also_in_the_last(tmp_path: Path, number: int) -> None:
     path = _three_frames(tmp_path)
     data = bytearray(path.read_bytes())
-    data[data.rindex(b"\xf5MF1") - 5] ^= 0x40
+    data[scan_frames(bytes(data)).frames[number].end - 5] ^= 0x40
     path.write_bytes(data)
     leftover = read_leftover(path)
     assert (leftover.readings, leftover.lost) == (4, 2)
     assert len(list(leftover.heard())) == 4
+
+
+def test_a_later_write_that_outlived_an_earlier_torn_one_makes_no_loss(tmp_path: Path) -> None:
+    async def body(journal: Journal) -> None:
+        journal.append(WINDOW, [poll(NOW_MS)])
+        await journal.sync()
+        journal.append(WINDOW, [poll(NOW_MS + 1)])
+        journal.append(WINDOW, [poll(NOW_MS + 2)])
+
+    _with(tmp_path, body)
+    [path] = tmp_path.glob("*.seg")
+    data = bytearray(path.read_bytes())
+    _, accepted, _, torn, _ = scan_frames(bytes(data)).frames
+    for spoiled, expected in ((torn, (2, 0)), (accepted, (2, 1))):
+        copy = bytearray(data)
+        copy[spoiled.end - 5] ^= 0x40
+        path.write_bytes(copy)
+        leftover = read_leftover(path)
+        assert (leftover.readings, leftover.lost) == expected
+
+
+def test_a_journal_of_an_earlier_version_declares_every_reading_that_is_missing(tmp_path: Path) -> None:
+    file = FrameFile(tmp_path / f"{WINDOW:015d}-run0-000001.seg")
+    file.append(encode_header(Header("boot-1", ClockState.SYNCED)))
+    for number in range(3):
+        record = FrameRecord.of(number, [poll(NOW_MS + number)])
+        file.append(msgspec.msgpack.encode([record.before, record.readings]))
+    file.close()
+    data = bytearray(file.path.read_bytes())
+    data[scan_frames(bytes(data)).frames[2].end - 5] ^= 0x40
+    file.path.write_bytes(data)
+    leftover = read_leftover(file.path)
+    assert (leftover.readings, leftover.lost) == (2, 1)
 
 
 def test_a_rotten_header_costs_no_reading(tmp_path: Path) -> None:
@@ -250,7 +287,7 @@ def test_a_failed_sync_moves_the_frames_and_is_never_repeated_there(
 
 def test_segments_set_apart_are_counted_but_not_named(tmp_path: Path) -> None:
     async def body(journal: Journal) -> None:
-        journal.adopt("000000000000001-old-000001.seg", 5, 100)
+        journal.adopt("000000000000001-old-000001.seg", 5, 100, Deliveries())
         journal.append(WINDOW, [poll(NOW_MS)])
         journal.set_apart()
         journal.append(WINDOW, [poll(NOW_MS + 1)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gateway import chain, folds, outbox, outbox_segments, replay, sealer, uplink
+from gateway import chain, deliveries, folds, outbox, outbox_segments, replay, sealer, uplink
 from gateway import frames as gateway_frames
 from gateway import journal as journal_module
 from store import committer, decoding, log
@@ -25,8 +25,8 @@ OFFSET_MS = 8 * 3_600_000
 def ack_before_sync(patch: pytest.MonkeyPatch) -> None:
     real = journal_module.Journal.append
 
-    def append(self: Any, window_ms: int, readings: Any, ack: Any = None) -> None:
-        real(self, window_ms, readings, None)
+    def append(self: Any, window_ms: int, readings: Any, ack: Any = None, message: bytes = b"") -> None:
+        real(self, window_ms, readings, None, message)
         if ack is not None:
             ack()
 
@@ -183,6 +183,22 @@ def unavailable_is_stored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(uplink.Uplink, "_settle", settle)
 
 
+def redelivery_accepted(patch: pytest.MonkeyPatch) -> None:
+    """What was delivered is known by one life of the process only, so that a broker is counted twice after a kill."""
+    real = journal_module.Journal.adopt
+
+    def adopt(self: Any, name: str, readings: int, size: int, _deliveries: Any) -> None:
+        real(self, name, readings, size, deliveries.Deliveries())
+
+    patch.setattr(journal_module.Journal, "adopt", adopt)
+    patch.setattr(journal_module.Journal, "recall", lambda _self, _consumed: None)
+
+
+def seal_forgets_deliveries(patch: pytest.MonkeyPatch) -> None:
+    """A sealed segment goes, and the names of what it brought go with it."""
+    patch.setattr(deliveries.Deliveries, "save", lambda _self, _directory: None)
+
+
 def pytest_patch(target: Any, name: str, value: Any) -> Any:
     from unittest import mock
 
@@ -218,4 +234,6 @@ PLANTS = (
     Plant(log_name_not_synced, 0),
     Plant(leftovers_dropped, 0),
     Plant(unavailable_is_stored, 1),
+    Plant(redelivery_accepted, 0),
+    Plant(seal_forgets_deliveries, 0),
 )

@@ -12,7 +12,7 @@ from simulators import storm_cli
 from simulators.storm import failure_lines, run_one, table_lines, tally_seeds
 from simulators.storm_checks import Evidence, check_balance, check_counters, check_rows
 from simulators.storm_faults import FAULTS, OUTAGE
-from simulators.storm_run import OUTAGE_EVERY, Outcome
+from simulators.storm_run import BACKLOG_EVERY, OUTAGE_EVERY, Outcome
 from simulators.storm_world import World
 
 SEEDS = 400 if os.environ.get("MFL_ALL") else 100
@@ -31,6 +31,8 @@ def test_storms_lose_nothing_and_count_nothing_twice(capsys: pytest.CaptureFixtu
     assert tally.accepted > 400 * SEEDS
     assert tally.delivered <= tally.accepted <= tally.delivered + tally.declared
     assert tally.duplicates > SEEDS
+    assert tally.faults["metered_drain"] == SEEDS // BACKLOG_EVERY
+    assert tally.fresh > SEEDS, "too few fresh batches were looked at while a backlog drained"
 
 
 def test_a_seed_is_the_same_storm_every_time() -> None:
@@ -68,8 +70,9 @@ def test_a_long_run_in_which_a_fault_never_happened_is_no_proof(monkeypatch: pyt
     assert f"never happened: {FAULTS[0]}" in result.output
 
 
-def test_the_verb_wants_one_thing_at_a_time() -> None:
-    assert CliRunner().invoke(storm_cli.storm, ["--seed", "1", "--seeds", "2"]).exit_code == 2
+@pytest.mark.parametrize("given", [["--seed", "1", "--seeds", "2"], ["--seed", "1", "--report", "x.md"]])
+def test_the_verb_wants_one_thing_at_a_time(given: list[str]) -> None:
+    assert CliRunner().invoke(storm_cli.storm, given).exit_code == 2
 
 
 def machine(before: int, raw: int, grown: int, **more: int | str | bool) -> dict[str, int | str | bool]:
