@@ -30,6 +30,8 @@ DEVIATION_MAX = 0.4
 """A rate further from the day's mean is an hour in which polls were lost, or that others' counts fell into."""
 PAIRS_MIN = 40
 """Pairs of hours that a judgement needs: of fewer, one in a thousand fleets has one by chance."""
+DAYS_MIN = 12
+"""Days that must carry a rhythm; honest fleets whose products change had sums carried by one to eight days."""
 _BYTES = 2 * HOURS * 4
 
 
@@ -66,11 +68,13 @@ def find_rhythms(
     if not keys:
         return {}
     table = np.frombuffer(b"".join(day.hours for day in days), dtype="<i4").reshape(len(days), 2, HOURS)
-    correlations, pairs = _correlations(*_deviations(table), starts)
+    correlations, pairs, spread = _correlations(*_deviations(table), starts)
     shares, equal_pairs = _equal_shares(table[:, 1, :], days, starts, growth_min)
     measured = {}
     for place, key in enumerate(keys):
-        rhythm = _strongest(correlations[:, place], pairs[:, place], shares[:, place], equal_pairs[:, place])
+        # What few days carry is theirs, not a rhythm: there it does not count as strong, whatever the sum says.
+        counted = np.where(spread[:, place], pairs[:, place], 0)
+        rhythm = _strongest(correlations[:, place], counted, shares[:, place], equal_pairs[:, place])
         if rhythm is not None:
             measured[key] = rhythm
     return measured
@@ -91,21 +95,30 @@ def _deviations(table: Any) -> tuple[Any, Any]:
     return np.where(known, relative, 0).astype(np.float32), known.astype(np.float32)
 
 
-def _correlations(deviations: Any, known: Any, starts: list[int]) -> tuple[Any, Any]:
-    """Give, for each lag and device, the correlation of an hour with the one `lag` later, and the pairs it rests on."""
+def _correlations(deviations: Any, known: Any, starts: list[int]) -> tuple[Any, Any, Any]:
+    """Give, for each lag and device, the correlation of an hour with the one `lag` later, and the pairs it rests on.
+
+    Third, whether enough days carry it. The days that a sum rests on are told by (sum |x|)^2 / sum x^2: a day on which the
+    product changed deviates by tenths where others do by hundredths, and a few such days would make any sum.
+    """
     squares = deviations * deviations
 
-    def summed(first: Any, second: Any, lag: int) -> Any:
-        by_day = np.einsum("ij,ij->i", first[:, :-lag], second[:, lag:])
-        return np.add.reduceat(by_day.astype(np.float64), starts)
+    def by_day(first: Any, second: Any, lag: int) -> Any:
+        return np.einsum("ij,ij->i", first[:, :-lag], second[:, lag:]).astype(np.float64)
 
-    correlations, counts = [], []
+    def summed(values: Any) -> Any:
+        return np.add.reduceat(values, starts)
+
+    correlations, counts, spread = [], [], []
     for lag in range(1, PERIOD_MAX_H + 1):
-        power = np.sqrt(summed(squares, known, lag) * summed(known, squares, lag))
-        product = summed(deviations, deviations, lag)
-        correlations.append(np.where(power > 0, product / np.maximum(power, 1e-300), 0.0))
-        counts.append(summed(known, known, lag))
-    return np.array(correlations), np.array(counts)
+        power = np.sqrt(summed(by_day(squares, known, lag)) * summed(by_day(known, squares, lag)))
+        daily, pairs = by_day(deviations, deviations, lag), by_day(known, known, lag)
+        correlations.append(np.where(power > 0, summed(daily) / np.maximum(power, 1e-300), 0.0))
+        counts.append(summed(pairs))
+        carrying = summed(np.abs(daily)) ** 2 / np.maximum(summed(daily * daily), 1e-300)
+        days = summed((pairs > 0).astype(np.float64))
+        spread.append((carrying >= DAYS_MIN) & (carrying * 3 >= days))
+    return np.array(correlations), np.array(counts), np.array(spread)
 
 
 def _equal_shares(

@@ -16,12 +16,12 @@ days AS (
   FROM usage_day GROUP BY enterprise, provider, gateway
 ),
 -- Numbers worth comparing: an active day with work measured in hundreds and a second number. A flat subscription (seats
--- and fee) is the same every day and for many; so few numbers say nothing.
+-- and fee) is the same every day and for many; so few numbers say nothing. Use begins with the first active day.
 numbered AS (
-  SELECT DISTINCT enterprise, provider, gateway, day, active_users, requests, storage_mb, cpu_s, billed_fen,
-         greatest(requests, cpu_s) AS work, min(day) OVER (PARTITION BY enterprise, provider, gateway) AS begun
-  FROM usage_day
-  WHERE active AND greatest(requests, cpu_s) >= 100
+  SELECT DISTINCT enterprise, provider, gateway, day, active_users, requests, storage_mb, cpu_s, billed_fen, begun,
+         greatest(requests, cpu_s) AS work
+  FROM (SELECT *, min(day) OVER (PARTITION BY enterprise, provider, gateway) AS begun FROM usage_day WHERE active) used
+  WHERE greatest(requests, cpu_s) >= 100
     AND CAST(active_users > 0 AS INTEGER) + CAST(requests > 0 AS INTEGER) + CAST(storage_mb > 0 AS INTEGER)
       + CAST(cpu_s > 0 AS INTEGER) + CAST(billed_fen > 0 AS INTEGER) >= 2
 ),

@@ -56,6 +56,22 @@ def honest(rng: random.Random, days: int, drift: float) -> list[DeviceDay]:
     return made
 
 
+def job_shop(rng: random.Random, days: int, changes: int) -> list[DeviceDay]:
+    """Even work, short full hours between stops, and on a few days another product from some hour on."""
+    made = []
+    changing = set(rng.sample(range(days), changes))
+    for number in range(days):
+        rate, grown, ran = 200.0, [0] * 24, [0] * 24
+        turn = rng.randint(10, 14) if number in changing else 24
+        for hour in range(7, 18):
+            if hour == turn:
+                rate *= rng.choice((0.65, 1.5))
+            ran[hour] = 3600 if rng.random() < 0.6 else rng.randint(600, 2000)
+            grown[hour] = round(rate * ran[hour] / 3600 * rng.uniform(0.99, 1.01))
+        made.append(day(number, grown, ran))
+    return made
+
+
 def is_refuted(days: list[DeviceDay]) -> bool:
     rhythm = find_rhythms({ONE: days}).get(ONE)
     evidence = robot_evidence(days, rhythms=(rhythm,) if rhythm else ())
@@ -75,6 +91,14 @@ def test_a_period_is_found_under_jitter(period: int, jitter: float) -> None:
 @pytest.mark.parametrize("drift", [0.0, 0.02, 0.1])
 def test_honest_work_has_no_rhythm(drift: float) -> None:
     refuted = [is_refuted(honest(random.Random(f"{drift}/{seed}"), 45, drift)) for seed in range(100)]
+    assert not any(refuted)
+
+
+@pytest.mark.parametrize("changes", [1, 4, 8])
+def test_products_that_change_on_some_days_are_no_rhythm(changes: int) -> None:
+    refuted = [
+        is_refuted(job_shop(random.Random(f"shop/{changes}/{seed}"), 45, changes)) for seed in range(60)
+    ]
     assert not any(refuted)
 
 
