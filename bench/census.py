@@ -1,7 +1,8 @@
 """How fast is the census, and how much does it hold? Fold, comparison and judgement of a city, each in a process of its own.
 
 `./run bench census [--robots N] [--days D]` prints rows a second, peak memory, bytes a row, and times; ratios compare with
-a bare count of the same rows in the same run, so that they mean something on a busy machine.
+a bare count of the same rows in the same run, so that they mean something on a busy machine. With `--quarter` a simulated
+quarter is written, folded from scratch and judged (bench/whole.py).
 """
 
 from __future__ import annotations
@@ -9,10 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import struct
-import subprocess
-import sys
 import tempfile
-import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -21,7 +19,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import numpy as np
 
+from bench import whole
 from bench.fleet import FIRST_DAY, Fleet, FleetFiles
+from bench.timing import child, peak_mb, timed
 from census.calendar import DAY_MS, day_start_ms, write_day
 from census.copies import all_copies
 from census.engine import Scope, gather_evidence
@@ -32,31 +32,12 @@ from census.regularity import find_rhythms
 from census.run import Header, judge_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from census.ledger import Ledger
 
 HOURS = struct.Struct("<48i")
 QUARTER_D = 91
 ENTERPRISES = 15_000
 USCC = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-
-
-def peak_mb() -> float:
-    """Give this process's own peak, which getrusage mixes with that of whoever started it."""
-    told = next(
-        line
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        if line.startswith("VmHWM")
-    )
-    return int(told.split()[1]) / 1024
-
-
-def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Give wall seconds and CPU seconds of one run."""
-    cpu, start = time.process_time(), time.perf_counter()
-    work()
-    return time.perf_counter() - start, time.process_time() - cpu
 
 
 def fold(directory: Path) -> dict[str, float]:
@@ -191,20 +172,20 @@ def write_ledger(home: Path, robots: int) -> bool:
     return True
 
 
-def child(*words: str) -> dict[str, float]:
-    """Run one part in a process of its own, so that its peak memory is its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", "census", *words], capture_output=True, text=True, check=True
-    )
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
-
-
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="./run bench census")
     parser.add_argument("--robots", type=int, default=1300)
-    parser.add_argument("--days", type=int, default=1)
-    parser.add_argument("--part", choices=["fold", "pairs", "judge"], help=argparse.SUPPRESS)
+    parser.add_argument("--days", type=int, default=None, help="days to fold (1), or of the quarter (91)")
+    parser.add_argument(
+        "--quarter",
+        action="store_true",
+        help="write a whole quarter without seals, fold it from scratch, judge",
+    )
+    parser.add_argument("--enterprises", type=int, default=ENTERPRISES)
+    parser.add_argument(
+        "--keep", type=Path, help="write the quarter there, and leave it (default: a temporary folder)"
+    )
+    parser.add_argument("--part", choices=["fold", "pairs", "judge", "write", "take"], help=argparse.SUPPRESS)
     parser.add_argument("--directory", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.part is not None:
@@ -212,16 +193,22 @@ def main(arguments: list[str]) -> None:
             "fold": lambda: fold(given.directory),
             "pairs": lambda: pairs(given.robots),
             "judge": lambda: judge(given.robots),
+            "write": lambda: whole.write(given.directory, given.robots, given.enterprises, given.days),
+            "take": lambda: whole.take(given.directory),
         }
         print(json.dumps(parts[given.part]()))
         return
+    if given.quarter:
+        whole.show(given.robots, given.enterprises, given.days or QUARTER_D, given.keep)
+        return
+    days = given.days or 1
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         fleet = Fleet(given.robots)
-        for day in range(FIRST_DAY, FIRST_DAY + given.days):
+        for day in range(FIRST_DAY, FIRST_DAY + days):
             fleet.write_day(Path(name) / f"machine-{date.fromordinal(day)}.parquet", day)
         told = child("--part", "fold", "--directory", name)
     print(
-        f"{given.robots} robots, a row a minute, {given.days} day(s): {told['rows']:,.0f} rows of {told['row_bytes']:.1f} bytes at rest"
+        f"{given.robots} robots, a row a minute, {days} day(s): {told['rows']:,.0f} rows of {told['row_bytes']:.1f} bytes at rest"
     )
     print(
         f"fold            {told['wall_s']:7.1f} s  {told['cpu_s']:7.1f} s CPU  {told['rows'] / told['wall_s']:11,.0f} rows/s"

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from census.suppress import suppressed_cells
 from census.verdict import Outcome, Verdict
@@ -22,8 +23,7 @@ DIMENSIONS = ("division", "month", "cluster", "industry", "size")
 TALLY = ("claimed", "confirmed", "refuted", "unproven")
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A verdict and where it counts: the policy's codes, or ELSEWHERE, and the claim's day (ordinal)."""
 
     verdict: Verdict
@@ -81,7 +81,10 @@ def months_until(first_day: int, end_day: int) -> list[str]:
 
 def tally(verdicts: Iterable[Verdict]) -> Tally:
     """Count verdicts by outcome."""
-    counts = Counter(verdict.outcome for verdict in verdicts)
+    return _tally(Counter(verdict.outcome for verdict in verdicts))
+
+
+def _tally(counts: Counter[Outcome]) -> Tally:
     return Tally(counts.total(), counts[Outcome.CONFIRMED], counts[Outcome.REFUTED], counts[Outcome.UNPROVEN])
 
 
@@ -91,10 +94,20 @@ def break_down(
     """Make every table. `as_of_day` is the last whole day seen; months after it have no row of their own."""
     before = month_of(as_of_day)
     codes = _codes(policy, as_of_day)
-    return {
-        dimension: _table(judged, dimension, codes[dimension], before, policy.thresholds.small_cell.value)
-        for dimension in DIMENSIONS
-    }
+    outcomes = [one.verdict.outcome for one in judged]
+    earlier = [
+        one for one in judged if one.verdict.outcome is Outcome.CONFIRMED and ELSEWHERE < one.month < before
+    ]
+    tables = {}
+    for dimension in DIMENSIONS:
+        code_of = attrgetter(dimension)
+        tables[dimension] = _table(
+            Counter(zip(map(code_of, judged), outcomes, strict=True)),
+            Counter(map(code_of, earlier)) if dimension != "month" else None,
+            codes[dimension],
+            policy.thresholds.small_cell.value,
+        )
+    return tables
 
 
 def _codes(policy: Policy, as_of_day: int) -> Mapping[str, list[str]]:
@@ -110,17 +123,18 @@ def _codes(policy: Policy, as_of_day: int) -> Mapping[str, list[str]]:
 
 
 def _table(
-    judged: Sequence[Judged], dimension: str, codes: list[str], this_month: str, least: int
+    counted: Mapping[tuple[str, Outcome], int],
+    earlier: Mapping[str, int] | None,
+    codes: list[str],
+    least: int,
 ) -> tuple[BreakdownRow, ...]:
-    known = set(codes)
-    grouped: dict[str, list[Judged]] = {}
-    for one in judged:
-        code = getattr(one, dimension)
-        grouped.setdefault(code if code in known else ELSEWHERE, []).append(one)
-    ordered = [*codes, ELSEWHERE] if ELSEWHERE in grouped else codes
-    tallies = [tally(one.verdict for one in grouped.get(code, ())) for code in ordered]
-    cells = suppressed_cells([[getattr(one, name) for name in TALLY] for one in tallies], least)
-    ranks, changes = _ranks(grouped, codes, this_month) if dimension != "month" else ({}, {})
+    """Make a table of counts by code and outcome; `earlier` has those confirmed before this month, None for no ranks."""
+    outcomes: dict[str, Counter[Outcome]] = {code: Counter() for code in codes}
+    for (code, outcome), count in counted.items():
+        outcomes.setdefault(code if code in outcomes else ELSEWHERE, Counter())[outcome] += count
+    tallies = {code: _tally(found) for code, found in outcomes.items()}
+    cells = suppressed_cells([[getattr(one, name) for name in TALLY] for one in tallies.values()], least)
+    ranks, changes = _ranks(tallies, codes, earlier) if earlier is not None else ({}, {})
     return tuple(
         BreakdownRow(
             code,
@@ -129,23 +143,16 @@ def _table(
             None if (place, 1) in cells else ranks.get(code),
             None if (place, 1) in cells else changes.get(code),
         )
-        for place, (code, counts) in enumerate(zip(ordered, tallies, strict=True))
+        for place, (code, counts) in enumerate(tallies.items())
     )
 
 
 def _ranks(
-    grouped: Mapping[str, list[Judged]], codes: list[str], this_month: str
+    tallies: Mapping[str, Tally], codes: list[str], earlier: Mapping[str, int]
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Rank the codes by confirmed claims, and by those of claims before this month."""
-
-    def confirmed(code: str, *, earlier: bool) -> int:
-        return sum(
-            one.verdict.outcome is Outcome.CONFIRMED and (not earlier or ELSEWHERE < one.month < this_month)
-            for one in grouped.get(code, ())
-        )
-
-    now = _places({code: confirmed(code, earlier=False) for code in codes})
-    counts = {code: confirmed(code, earlier=True) for code in codes}
+    """Rank the codes by confirmed claims, and tell how many places each rose since those of claims before this month."""
+    now = _places({code: tallies[code].confirmed for code in codes})
+    counts = {code: earlier.get(code, 0) for code in codes}
     if not any(counts.values()):
         return now, {}
     then = _places(counts)

@@ -6,8 +6,13 @@ Asia/Shanghai has had no summer time since 1991, so the store's fixed offset and
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ZONE = timezone(timedelta(hours=8))
 DAY_MS = 86_400_000
@@ -27,6 +32,11 @@ def day_of(time_ms: int) -> int:
 def day_start_ms(day: int) -> int:
     """Give the moment (ms since 1970, UTC) at which a day begins at +08:00."""
     return (day - _EPOCH) * DAY_MS - _OFFSET_MS
+
+
+def days_between(days: Sequence[int], first: int, end: int) -> Sequence[int]:
+    """Cut sorted days (ordinals) to those in [first, end)."""
+    return days[bisect_left(days, first) : bisect_left(days, end)]
 
 
 @lru_cache(DAYS_CACHED)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from census.calendar import day_of, day_start_ms, parse_instant
 from census.csv_rows import Column, read_rows
+from census.row_folder import ROWS_FILE, holds_rows, read_rows_told, row_folder
 from census.run import run_census
 from store.embedded import EmbeddedStore
-from store.enrolment import EnrolmentError
+from store.enrolment import Authority, EnrolmentError, Event, EventKind, enrol_event, explain_event
 from telemetry.asset import is_id
 from telemetry.clock import Clock
 from telemetry.errors import ConfigError, Problem, SealError
@@ -25,14 +26,18 @@ from telemetry.seal import BATCH_BYTES_MAX, read_seal
 from telemetry.sink import AnswerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from census.row_folder import RowFolder
     from census.run import CensusResult
     from telemetry.seal import Batch
 
 GROUP = 256
 """Batches read and written together: 256 MB at the very most."""
 SEQ_DIGITS_MAX = 18
+EPOCHS_FILE = "keys/epochs.csv"
+UNVERIFIED = "the rows were written without seals: none of them was verified"
+NOT_TAKEN = "their gateway was not enrolled, or revoked"
 
 
 def _id(cell: str) -> str:
@@ -58,6 +63,13 @@ RECEIVED = (
     Column("epoch", _id, required=True),
     Column("seq", _number, required=True),
     Column("received_ms", _number, required=True),
+)
+EPOCHS = (
+    Column("gateway", _id, required=True),
+    Column("epoch", _id, required=True),
+    Column("on", parse_instant, required=True),
+    Column("who", str, required=True),
+    Column("why", str, required=True),
 )
 KEYS = (
     Column("gateway", _id, required=True),
@@ -87,8 +99,11 @@ class Receipt:
 def city_census(folder: Path, *, as_of_ms: int | None = None, log_size: int | None = None) -> CensusResult:
     """Take the census of a city folder; ConfigError when it is none. False batches and lines are the result's problems.
 
-    Without `as_of_ms` it counts the whole days that were over when the last batch came in.
+    Without `as_of_ms` it counts the whole days that were over when the last batch came in. Where the folder holds rows
+    in place of batches, nothing is verified, and the first problem says so.
     """
+    if holds_rows(folder):
+        return _row_census(folder, as_of_ms, log_size)
     receipts, problems = _receipts(folder)
     end_ms = day_start_ms(day_of(max((one.received_ms for one in receipts), default=0)))
     clock = Clock(lambda: end_ms, lambda: 0, "city")
@@ -97,6 +112,7 @@ def city_census(folder: Path, *, as_of_ms: int | None = None, log_size: int | No
         try:
             problems += _enrol(store, folder)
             problems += _fill(store, folder, receipts)
+            problems += _explain(store, folder, end_ms)
             result = run_census(
                 store,
                 folder / "ledger",
@@ -107,6 +123,42 @@ def city_census(folder: Path, *, as_of_ms: int | None = None, log_size: int | No
         finally:
             store.close()
     return replace(result, problems=(*map(str, problems), *result.problems))
+
+
+def _row_census(folder: Path, as_of_ms: int | None, log_size: int | None) -> CensusResult:
+    """Take the census of rows that were never sealed."""
+    store, end_ms, problems = open_rows(folder)
+    result = run_census(
+        store,
+        folder / "ledger",
+        str(folder / "policy.yaml"),
+        as_of_ms=end_ms if as_of_ms is None else as_of_ms,
+        log_size=log_size,
+    )
+    return replace(result, problems=(*map(str, problems), *result.problems))
+
+
+def open_rows(folder: Path) -> tuple[RowFolder, int, list[Problem]]:
+    """Open a folder that holds rows in place of batches; ConfigError when it does not.
+
+    Gives what the census reads, the end (UTC ms) of the last whole day, and what is to be said of the folder.
+    """
+    told = read_rows_told(folder)
+    authority, events = Authority(), list[Event]()
+    problems = [Problem(ROWS_FILE, 0, 0, "", UNVERIFIED)]
+
+    def take(event: Event) -> None:
+        if event.kind is EventKind.ENROL:
+            event = replace(event, token_sha256=hashlib.sha256(f"{len(events)}".encode()).hexdigest())
+        authority.check_new(event)
+        authority.apply(event)
+        events.append(event)
+
+    problems += _enrolled(folder, take)
+    words, more = _explanations(folder)
+    store = row_folder(folder, events, [event for event, _ in words])
+    problems += [*more, *_refusals({(name, NOT_TAKEN): count for name, count in told.refused.items()})]
+    return store, day_start_ms(day_of(told.last_received_ms)), problems
 
 
 def _receipts(folder: Path) -> tuple[list[Receipt], list[Problem]]:
@@ -132,20 +184,65 @@ def _bytes(path: Path, folder: Path) -> bytes:
 
 def _enrol(store: EmbeddedStore, folder: Path) -> list[Problem]:
     """Enrol what keys/keys.csv lists, in its order; a line that cannot be is a problem."""
-    file = "keys/keys.csv"
-    records, problems = read_rows(_bytes(folder / file, folder), file, KEYS)
     # Nobody writes to this store by token: with these the same folder gives the same log, and so the same root.
     numbers = itertools.count()
     store.token_bytes = lambda size: hashlib.sha256(f"city token {next(numbers)}".encode()).digest()[:size]
+
+    def take(event: Event) -> None:
+        if event.kind is EventKind.REVOKE:
+            store.revoke(event.gateway, from_ms=event.from_ms, at_ms=event.received_ms)
+            return
+        store.enrol(
+            event.gateway,
+            event.public_key,
+            kind="edge" if event.gateway_kind == "edge" else "provider",
+            from_ms=event.from_ms,
+            until_ms=event.until_ms,
+            at_ms=event.received_ms,
+        )
+
+    return _enrolled(folder, take)
+
+
+def _enrolled(folder: Path, take: Callable[[Event], None]) -> list[Problem]:
+    """Hand over the events of keys/keys.csv, in its order; a line that cannot be is a problem."""
+    file = "keys/keys.csv"
+    records, problems = read_rows(_bytes(folder / file, folder), file, KEYS)
     for record in records:
         gateway, kind, public_key, from_ms, until_ms, revoked_ms = record.values
         try:
-            store.enrol(gateway, public_key, kind=kind, from_ms=from_ms, until_ms=until_ms, at_ms=from_ms)
+            take(replace(enrol_event(gateway, public_key, kind, (from_ms, until_ms)), received_ms=from_ms))
             if revoked_ms is not None:
-                store.revoke(gateway, from_ms=revoked_ms, at_ms=from_ms)
+                take(Event(EventKind.REVOKE, gateway, from_ms=revoked_ms, received_ms=from_ms))
         except EnrolmentError as error:
             problems.append(Problem(file, record.line, 0, "", str(error)))
     return problems
+
+
+def _explain(store: EmbeddedStore, folder: Path, at_ms: int) -> list[Problem]:
+    """Put persons' words on epochs, where keys/epochs.csv has any, behind all batches; a line that cannot be is a problem."""
+    words, problems = _explanations(folder)
+    for event, line in words:
+        try:
+            store.append_event(event, at_ms)
+        except EnrolmentError as error:
+            problems.append(Problem(EPOCHS_FILE, line, 0, "", str(error)))
+    return problems
+
+
+def _explanations(folder: Path) -> tuple[list[tuple[Event, int]], list[Problem]]:
+    """Read persons' words on epochs, each with its line."""
+    if not (folder / EPOCHS_FILE).exists():
+        return [], []
+    records, problems = read_rows(_bytes(folder / EPOCHS_FILE, folder), EPOCHS_FILE, EPOCHS)
+    words = []
+    for record in records:
+        gateway, epoch, on_ms, who, why = record.values
+        try:
+            words.append((explain_event(gateway, epoch, on_ms=on_ms, who=who, why=why), record.line))
+        except EnrolmentError as error:
+            problems.append(Problem(EPOCHS_FILE, record.line, 0, "", str(error)))
+    return words, problems
 
 
 def _fill(store: EmbeddedStore, folder: Path, receipts: list[Receipt]) -> list[Problem]:
@@ -158,11 +255,14 @@ def _fill(store: EmbeddedStore, folder: Path, receipts: list[Receipt]) -> list[P
             if answer.kind is not AnswerKind.STORED:
                 refused[batch.seal.gateway, answer.detail or str(answer.kind)] += 1
     store.apply()
-    problems += [
+    return problems + _refusals(refused)
+
+
+def _refusals(refused: Mapping[tuple[str, str], int]) -> list[Problem]:
+    return [
         Problem(f"batches/{gateway}", 0, 0, "", f"{count} batches refused: {reason}")
         for (gateway, reason), count in sorted(refused.items())
     ]
-    return problems
 
 
 def _batches(folder: Path, receipts: list[Receipt], problems: list[Problem]) -> Iterator[tuple[Batch, int]]:

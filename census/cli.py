@@ -111,6 +111,7 @@ def run(
     """Take the census: both figures, by county and by reason, with what recomputes them."""
     from census.diff import restatements, restatements_text
     from census.report import to_json, to_text
+    from census.row_folder import holds_rows
 
     if city_dir is not None:
         if store_dir is not None or ledger_dir is not None:
@@ -129,7 +130,7 @@ def run(
                 year_before=year_before,
                 spark=master if engine == "spark" else None,
             )
-    document = to_json(result)
+    document = to_json(result) | {"rows_verified": city_dir is None or not holds_rows(city_dir)}
     if previous is not None:
         document["restatements"] = restatements(_read(previous), document)
     if as_json:

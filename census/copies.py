@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from census.calendar import HOUR_MS
 from census.compare import Copy, find_copies, order_of
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from census.evidence import DeviceDay, DeviceKey
-    from census.pairs import Shared
     from census.policy import Thresholds
+    from census.shared import Shared
 
 _DAY_H = 24
 
@@ -21,7 +21,8 @@ def all_copies(
     device_days: Mapping[DeviceKey, Sequence[DeviceDay]], limits: Thresholds
 ) -> dict[DeviceKey, tuple[Copy, ...]]:
     """Find exact copies, then, between pairs that have none, correlated ones and replays."""
-    from census.pairs import PairLimits, find_shared
+    from census.pairs import find_shared
+    from census.shared import PairLimits
 
     margin_ms = limits.order_margin.value * HOUR_MS
     exact = find_copies(
@@ -39,6 +40,8 @@ def all_copies(
             lag_d=limits.copy_lag.value,
             line_lag_h=limits.line_lag.value,
             days_min=limits.copy_days.value,
+            week_strength_percent=limits.week_strength.value,
+            week_rough_percent=limits.week_rough.value,
         ),
     )
     known = {(key, copy.other) for key, copies in exact.items() for copy in copies}
@@ -62,7 +65,8 @@ def _both_sides(
     shift, lag_h = divmod(one.lag_h, _DAY_H)
     count = len(one.days)
     if one.mine == one.theirs:
-        return [(one.mine, Copy(one.theirs, shift, count, None, "replay", one.strength))]
+        kind: Literal["week", "replay"] = "week" if one.is_week else "replay"
+        return [(one.mine, Copy(one.theirs, shift, count, None, kind, one.strength))]
     # The earlier device's day in which the middle of the later one's lies; a day that one has not, as when its box was
     # off, says nothing of the order.
     leads = [

@@ -49,6 +49,11 @@ def lived_counter(name: str, counters: Collection[str], *, is_stepped: bool) -> 
     return ", ".join(f"{there} {value} END AS {name}_{column}" for column, value in columns.items())
 
 
+def lived_odd(name: str) -> str:
+    """Write how many readings of one counter a row says were set aside, whether or not a good one is beside them."""
+    return f"CASE WHEN NOT coalesce(h.late, false) THEN {cut(f'{name}_odd')} END AS {name}_odd"
+
+
 def _is_astray(name: str, counters: Collection[str]) -> str:
     others = [
         f"coalesce({other}_resets, 0) + coalesce({other}_unexplained, 0) > 0"
@@ -98,17 +103,22 @@ def _heard(name: str) -> str:
     return f"CASE WHEN {name}_raw IS NOT NULL THEN place END"
 
 
-def counter_sums(name: str, *, is_stepped: bool) -> str:
-    """Write what a day's rows tell of a counter by themselves: growth, fastest step, events; nulls when not heard."""
+def counter_sums(name: str, *, is_stepped: bool, is_astray: bool) -> str:
+    """Write what a day's rows tell of a counter by themselves: growth, fastest step, events, readings set aside.
+
+    Growth and events are null when the counter was not heard.
+    """
     events = [f"CAST(sum({name}_{event}) AS BIGINT)" if is_stepped else "0" for event in _EVENTS]
-    return f"CAST(sum({name}_inc) AS BIGINT), coalesce(max({name}_rate), 0), {', '.join(events)}"
+    odd = f"CAST(coalesce(sum({name}_odd), 0) AS BIGINT)" if is_astray else "0"
+    return f"CAST(sum({name}_inc) AS BIGINT), coalesce(max({name}_rate), 0), {', '.join(events)}, {odd}"
 
 
 def counter_steps(name: str, *, is_stepped: bool) -> str:
     """Write what a day's rows tell of a counter one after another: first and last value, falls, growth between rows.
 
     A row that starts below what was heard and ends above it told part of its growth a second time (a broker delivers
-    again what a killed gateway had not acknowledged): that part is taken off.
+    again what a killed gateway had not acknowledged; one before decision 0015, or a foreign one, does not know it
+    again): that part is taken off.
     """
     on_end = f" AND coalesce({name}_again, 0) = 0" if is_stepped else ""
     between = (

@@ -1,8 +1,8 @@
 """How does DuckDB fold day files? A few days, or a share of one big day's devices, at a time, with carry rows between.
 
 Memory stays bounded whatever the period (a whole quarter in one query takes 12 GB): what outlives a piece are carry
-rows (one a device and life), chain ends (two a gateway, epoch and day at most, when none is missing), identities, and one
-usage row an enterprise, service and day.
+rows (one a device and life), chain ends (two a gateway, epoch and day at most, when none is missing), epochs, identities, and
+one usage row an enterprise, service and day.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When may a gateway bear witness? The log's enrolments and revocations, narrowed by the ledger."""
+"""When may a gateway bear witness? The log's enrolments, revocations and explained epochs, narrowed by the ledger."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from census.epochs import EpochKey
     from census.ledger import GatewayRow
 
 OPEN_MS = 9_000_000_000_000_000
@@ -15,7 +16,7 @@ Span = tuple[int, int]
 
 
 class LogEvent(Protocol):
-    """What the census reads of a store's event: `kind` enrol or revoke; times are UTC ms."""
+    """What the census reads of a store's event: `kind` enrol, revoke or explain; times are UTC ms."""
 
     @property
     def kind(self) -> str: ...  # noqa: D102
@@ -27,6 +28,8 @@ class LogEvent(Protocol):
     def until_ms(self) -> int | None: ...  # noqa: D102
     @property
     def public_key(self) -> str: ...  # noqa: D102
+    @property
+    def epoch(self) -> str: ...  # noqa: D102
     @property
     def leaf(self) -> int: ...  # noqa: D102
 
@@ -61,6 +64,13 @@ def enrolled_spans(
         else:
             spans[row.gateway] = _narrowed(spans[row.gateway], row)
     return {gateway: merged(found) for gateway, found in spans.items()}, problems
+
+
+def explained_epochs(events: Iterable[LogEvent], log_size: int) -> frozenset[EpochKey]:
+    """Name the epochs (gateway, epoch) for whose beginning somebody has answered within the log's first leaves."""
+    return frozenset(
+        (event.gateway, event.epoch) for event in events if event.kind == "explain" and event.leaf < log_size
+    )
 
 
 def _narrowed(spans: list[Span], row: GatewayRow) -> list[Span]:

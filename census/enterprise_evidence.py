@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from census.evidence import Evidence, Usage
@@ -26,8 +26,7 @@ class EnterpriseClaim:
         object.__setattr__(self, "claimed_day", min(days, default=None))
 
 
-@dataclass(frozen=True, slots=True)
-class EnterpriseEvidence:
+class EnterpriseEvidence(NamedTuple):
     """All that the rules ask about one enterprise.
 
     `edge_days` are the days on which a gateway of its own sent heartbeats and heard at least one device well.
@@ -61,15 +60,11 @@ class EnterpriseIndex:
 
     def gather(self, uscc: str) -> EnterpriseEvidence:
         """Gather one enterprise's evidence; usage counts only from the provider's own reporter."""
-        usage = tuple(
-            one
-            for one in self.evidence.usage.get(uscc, ())
-            if self._reporters.get(one.gateway) == one.provider
-        )
+        told, reporters = self.evidence.usage.get(uscc, ()), self._reporters
         return EnterpriseEvidence(
             registry=self.registry.get(uscc),
             has_register=bool(self.registry),
-            usage=usage,
+            usage=tuple([one for one in told if reporters.get(one.gateway) == one.provider]),
             edge_days=self._edge_days.get(uscc, ()),
         )
 

@@ -24,7 +24,8 @@ READ_SOURCES = frozenset({"register", "fc43", "birth"})
 class CounterDay:
     """One counter of one device on one day.
 
-    `inc` is what the gateway saw grow, `unheard_inc` what grew between rows, less what rows told a second time.
+    `inc` is what the gateway saw grow, `unheard_inc` what grew between rows, less what rows told a second time. `odd`
+    readings were set aside by the gateway as no count at all.
     """
 
     inc: int
@@ -35,6 +36,7 @@ class CounterDay:
     rollovers: int
     unexplained: int
     unheard_inc: int
+    odd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +172,33 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Epoch:
+    """One chain of a gateway's batches: when it began (UTC ms) and why, by the word of its own first batch.
+
+    `reason` is one of first, outbox_lost, replaced, conflict, key_changed, or whatever else was sent; empty when nothing was.
+    `leaf` holds the first of it that was received. It `is_silent` when it is one unexplained break too many in its quarter.
+    """
+
+    epoch: str
+    began_ms: int
+    leaf: int
+    reason: str = "first"
+    previous: str = ""
+    previous_seq: int | None = None
+    is_break: bool = False
+    is_explained: bool = False
+    is_silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayDay:
-    """One gateway's day: its batches whose links hold, and its heartbeats."""
+    """One gateway's day: its batches that bear witness, those that do not, its heartbeats, the epochs sealed on it."""
 
     day: int
     batches: int
     broken: int
     heartbeats: int
+    epochs: tuple[Epoch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,11 +54,12 @@ def _row(row: Mapping[str, Any]) -> str:
         for name in COUNTERS
         if row.get(f"{name}_raw") is not None
     )
+    aside = " ".join(f"{name}_odd={row[f'{name}_odd']}" for name in COUNTERS if row.get(f"{name}_odd"))
     measured = " ".join(
         f"{name}={row[f'{name}_sum'] // row[f'{name}_n']}" for name in GAUGES if row.get(f"{name}_n")
     )
     late = " late" if row.get("late") else ""
-    told = "  ".join(part for part in (spent, counted, measured) if part)
+    told = "  ".join(part for part in (spent, counted, aside, measured) if part)
     return f"{write_instant(row['time_ms'])[11:19]} {row.get('window_ms', 0) // 1000}s{late}  leaf {row['leaf']}  {told}"
 
 

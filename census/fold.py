@@ -6,9 +6,11 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from census.epochs import EpochSeen, epoch_problems, judge_epochs, silent_keys
 from census.evidence import (
     CounterDay,
     DeviceDay,
+    Epoch,
     Evidence,
     GatewayDay,
     GaugeDay,
@@ -24,9 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from census.enrolments import Span
+    from census.epochs import EpochKey
     from census.templates import Dialect
 
-_STEP_FIELDS, _SUM_FIELDS, _GAUGE_FIELDS = 4, 5, 5
+_STEP_FIELDS, _SUM_FIELDS, _GAUGE_FIELDS = 4, 6, 5
 """Columns a counter has in step_day.sql, and a counter and a gauge in device_day.sql."""
 _FIRST_STEP, _FIRST_SUM, _PATTERN = 5, 30, 27
 """Where the counters' columns begin in step_day.sql and in device_day.sql, and that one's pattern."""
@@ -35,12 +38,17 @@ _HOURS = struct.Struct("<48i")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which rows bear witness: leaves below `log_size`, times before `as_of_ms`, enrolled spans, unsigned or not."""
+    """Which rows bear witness: leaves below `log_size`, times before `as_of_ms`, enrolled spans, unsigned or not.
+
+    A person's word stands for the `explained` epochs; others beyond `epoch_breaks_max` breaks a quarter bear none (None: all do).
+    """
 
     log_size: int
     as_of_ms: int
     enrolled: Mapping[str, Sequence[Span]]
     unsigned: bool = False
+    explained: frozenset[EpochKey] = frozenset()
+    epoch_breaks_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,8 @@ class Fold:
     def __init__(self, engine: EvidenceEngine, scope: Scope, until_day: int) -> None:
         self._engine = engine
         self._until_day = until_day
+        self._scope = scope
+        self._epochs: dict[str, tuple[Epoch, ...]] = {}
         self._words = {
             "heard": template("trusted"),
             "row_day": sql_day("r.time_ms"),
@@ -110,9 +120,10 @@ class Fold:
         engine = self._engine
         for piece in self._pieces("batch"):
             engine.make("some_batches", self._sql("some_batches", piece))
-            for name in ("broken", "chain_end", "batch_day"):
+            for name in ("broken", "chain_end", "batch_day", "epoch_seen"):
                 engine.add(name, template(name))
         engine.add("broken", self._sql("broken_ends"))
+        self._judge_epochs()
         self._add("identity", "identity_heard", "identity")
         engine.make("life", self._sql("life"))
         self._add("heartbeat", "heartbeat_day", "heartbeat")
@@ -145,6 +156,13 @@ class Fold:
     def _add(self, measurement: str, table: str, name: str) -> None:
         for piece in self._pieces(measurement):
             self._engine.add(table, self._sql(name, piece))
+
+    def _judge_epochs(self) -> None:
+        """Learn which epochs are silent, before any row of theirs is read."""
+        self._add("epoch", "epoch_told", "epoch")
+        seen = [EpochSeen(*row) for row in self._engine.rows(self._sql("epoch_read"))]
+        self._epochs = judge_epochs(seen, self._scope.explained, self._scope.epoch_breaks_max)
+        self._engine.load("silenced", TABLES["silenced"], silent_keys(self._epochs))
 
     def _device_days(self) -> dict[tuple[str, str], tuple[DeviceDay, ...]]:
         engine = self._engine
@@ -186,8 +204,10 @@ class Fold:
 
     def _gateway_days(self) -> dict[str, tuple[GatewayDay, ...]]:
         gateway_days: dict[str, list[GatewayDay]] = {}
-        for gateway, *counts in self._engine.rows(self._sql("gateway_read")):
-            gateway_days.setdefault(gateway, []).append(GatewayDay(*counts))
+        named = {(gateway, one.epoch): one for gateway, found in self._epochs.items() for one in found}
+        for gateway, day, good, broken, heartbeats, epochs in self._engine.rows(self._sql("gateway_read")):
+            sealed = tuple(named[gateway, epoch] for epoch in epochs or () if (gateway, epoch) in named)
+            gateway_days.setdefault(gateway, []).append(GatewayDay(day, good, broken, heartbeats, sealed))
         return {gateway: tuple(found) for gateway, found in gateway_days.items()}
 
     def _usage(self) -> dict[str, tuple[Usage, ...]]:
@@ -215,7 +235,7 @@ class Fold:
         return [
             f"gateway {gateway}: {count} batches {words[reason]}; their rows bear no witness"
             for gateway, reason, count in sorted(rows)
-        ]
+        ] + epoch_problems(self._epochs)
 
 
 TABLES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -237,7 +257,24 @@ TABLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("day", "INTEGER"),
         ("is_enrolled", "BOOLEAN"),
     ),
-    "batch_day": (("gateway", "VARCHAR"), ("day", "INTEGER"), ("batches", "BIGINT")),
+    "batch_day": (("gateway", "VARCHAR"), ("epoch", "VARCHAR"), ("day", "INTEGER"), ("batches", "BIGINT")),
+    "epoch_seen": (
+        ("gateway", "VARCHAR"),
+        ("epoch", "VARCHAR"),
+        ("sealed_ms", "BIGINT"),
+        ("received_ms", "BIGINT"),
+        ("leaf", "BIGINT"),
+    ),
+    "epoch_told": (
+        ("gateway", "VARCHAR"),
+        ("epoch", "VARCHAR"),
+        ("time_ms", "BIGINT"),
+        ("leaf", "BIGINT"),
+        ("reason", "VARCHAR"),
+        ("previous", "VARCHAR"),
+        ("previous_seq", "BIGINT"),
+    ),
+    "silenced": (("gateway", "VARCHAR"), ("epoch", "VARCHAR")),
     "identity_heard": (
         *((name, "VARCHAR") for name in ("gateway", "device", "manufacturer", "model", "serial", "kind")),
         ("axes", "BIGINT"),
@@ -279,9 +316,11 @@ def _counters(row: tuple[Any, ...], step: tuple[Any, ...], present: Present) -> 
         first, last, falls, unheard = step[_FIRST_STEP + number * _STEP_FIELDS :][:_STEP_FIELDS]
         if last is None:
             continue
-        inc, rate, resets, rollovers, unexplained = row[_FIRST_SUM + number * _SUM_FIELDS :][:_SUM_FIELDS]
+        inc, rate, resets, rollovers, unexplained, odd = row[_FIRST_SUM + number * _SUM_FIELDS :][
+            :_SUM_FIELDS
+        ]
         counters[name] = CounterDay(
-            inc, first, last, rate, resets, rollovers, unexplained + falls, unheard_inc=unheard
+            inc, first, last, rate, resets, rollovers, unexplained + falls, unheard_inc=unheard, odd=odd
         )
     return counters
 

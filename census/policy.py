@@ -166,9 +166,13 @@ class Thresholds(Model):
     copy_strength: Threshold
     copy_sigmas: Threshold
     replay_sigmas: Threshold
+    week_strength: Threshold
+    week_certain: Threshold
+    week_rough: Threshold
     copy_lag: Threshold
     line_lag: Threshold
     order_margin: Threshold
+    epoch_breaks_max: Threshold
     evidence_days: Threshold
     impossible_days: Threshold
     cycles_rate_max: Threshold

@@ -73,8 +73,8 @@ def find_rhythms(
     measured = {}
     for place, key in enumerate(keys):
         # What few days carry is theirs, not a rhythm: there it does not count as strong, whatever the sum says.
-        counted = np.where(spread[:, place], pairs[:, place], 0)
-        rhythm = _strongest(correlations[:, place], counted, shares[:, place], equal_pairs[:, place])
+        judged = np.where(spread[:, place], pairs[:, place], 0)
+        rhythm = _strongest(correlations[:, place], judged, shares[:, place], equal_pairs[:, place])
         if rhythm is not None:
             measured[key] = rhythm
     return measured

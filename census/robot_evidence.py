@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from census.calendar import HOUR_MS, day_of, day_start_ms
@@ -15,12 +17,13 @@ if TYPE_CHECKING:
 
     from census.compare import Copy
     from census.enrolments import Span
-    from census.evidence import DeviceDay, DeviceKey, Evidence, Identity
+    from census.evidence import DeviceDay, DeviceKey, Epoch, Evidence, Identity
     from census.ledger import Binding, InvoiceLine, Ledger, Replacement, RobotClaim
     from census.policy import Policy
     from census.regularity import Rhythm
 
 OPEN_MS = 9_000_000_000_000_000
+_BY_DAY = attrgetter("day")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ class RobotEvidence:
 
     `days` are credited: inside a binding, in a life whose serial is not another's. `all_days` are all days of the bound
     devices in such lives, binding or not: no work is credited from them, but first work before the claim is seen.
-    `broken_days` are (gateway, day) of bound gateways with a batch whose link does not hold. `spans` are a bound
+    `broken_days` are (gateway, day) of bound gateways with a batch whose link does not hold or whose epoch is silent;
+    `silent_epochs` are those epochs, with their gateways, oldest first. `spans` are a bound
     gateway's enrolments; empty when they are not known, as when figures recompute from evidence alone.
     `first_received_ms` orders a claim among its rivals; without any it is None.
     """
@@ -69,6 +73,7 @@ class RobotEvidence:
     predecessors: tuple[Predecessor, ...] = ()
     rhythms: tuple[Rhythm, ...] = ()
     broken_days: frozenset[tuple[str, int]] = frozenset()
+    silent_epochs: tuple[tuple[str, Epoch], ...] = ()
     spans: Mapping[str, Sequence[Span]] = field(default_factory=dict)
 
 
@@ -135,6 +140,10 @@ class RobotIndex:
             gateway: frozenset(day.day for day in days if day.broken)
             for gateway, days in evidence.gateway_days.items()
         }
+        self.silent = {
+            gateway: tuple(dict.fromkeys(one for day in days for one in day.epochs if one.is_silent))
+            for gateway, days in evidence.gateway_days.items()
+        }
         self._claims(ledger.robots)
 
     def _claims(self, claims: Iterable[RobotClaim]) -> None:
@@ -157,25 +166,20 @@ class RobotIndex:
         bindings = tuple(self.bindings.get(claim.robot, ()))
         serials = self._serials(claim)
         keys = {(binding.gateway, binding.device) for binding in bindings}
-        foreign = {(key, life) for key in keys for life in self._foreign_lives(key, serials)}
-        own = [
-            day
-            for key in sorted(keys)
-            for day in self.evidence.device_days.get(key, ())
-            if (key, day.life) not in foreign
-        ]
-        own.sort(key=lambda day: (day.day, day.gateway, day.device, day.life))
+        foreign = {key: self._foreign_lives(key, serials) for key in keys}
+        own = {key: self._days_but(key, foreign[key]) for key in sorted(keys)}
+        all_days = _in_order(own.values())
         identities = self._identities(keys, bindings)
         spans = _whole_days(bindings)
         rivals = tuple(self._rivals(claim, bindings))
         return RobotEvidence(
             bindings=bindings,
-            days=tuple(_bound_days(own, spans)),
-            all_days=tuple(own),
+            days=_in_order(_bound_days(days, spans[key]) for key, days in own.items()),
+            all_days=all_days,
             identities=identities,
             elsewhere=self._elsewhere(claim, keys),
             serials=serials,
-            gateway_days_before=self._gateway_days_before(own),
+            gateway_days_before=self._gateway_days_before(all_days),
             copies=tuple(
                 copy
                 for key in sorted(keys)
@@ -185,11 +189,12 @@ class RobotIndex:
             rivals=rivals,
             invoices=tuple(line for serial in sorted(serials) for line in self.invoices.get(serial, ())),
             first_received_ms=self._first_received(claim.robot) if rivals else None,
-            first_heard_ms=_first_heard(own, identities),
+            first_heard_ms=_first_heard(all_days, identities),
             replaced=tuple(self.replaced.get(normal_serial(claim.serial), ())) if claim.serial else (),
-            predecessors=tuple(self._predecessors(keys, foreign, own)),
+            predecessors=tuple(self._predecessors(own, foreign)),
             rhythms=tuple(self.rhythms[key] for key in sorted(keys) if key in self.rhythms),
             broken_days=self._broken_days(bindings),
+            silent_epochs=self._silent_epochs(bindings),
             spans=self._spans(bindings),
         )
 
@@ -205,14 +210,21 @@ class RobotIndex:
             and (one.is_read or (mine and one.life < min(mine)))
         } | {one.life for one in identities if one.is_read and normal_serial(one.serial) not in serials}
 
+    def _days_but(self, key: DeviceKey, foreign: set[int]) -> Sequence[DeviceDay]:
+        """Give a device's days but those of lives that are another's."""
+        days = self.evidence.device_days.get(key, ())
+        return [day for day in days if day.life not in foreign] if foreign else days
+
     def _predecessors(
-        self, keys: set[DeviceKey], foreign: set[tuple[DeviceKey, int]], own: list[DeviceDay]
+        self, own: Mapping[DeviceKey, Sequence[DeviceDay]], foreign: Mapping[DeviceKey, set[int]]
     ) -> Iterable[Predecessor]:
         """Find who worked at the bound devices in a life before this robot's first."""
-        for key in sorted(keys):
-            first = min((day.life for day in own if (day.gateway, day.device) == key), default=None)
+        for key, days in own.items():
+            if not days or not foreign[key]:
+                continue
+            first = min(day.life for day in days)
             for identity in self.evidence.identities.get(key, ()):
-                if first is None or identity.life >= first or (key, identity.life) not in foreign:
+                if identity.life >= first or identity.life not in foreign[key]:
                     continue
                 worked = [
                     day.day
@@ -235,6 +247,17 @@ class RobotIndex:
             for binding in bindings
             for day in self.broken.get(binding.gateway, ())
             if _from(binding) < day_start_ms(day + 1) and day_start_ms(day) < _until(binding)
+        )
+
+    def _silent_epochs(self, bindings: tuple[Binding, ...]) -> tuple[tuple[str, Epoch], ...]:
+        """Name the silent epochs that a bound gateway began before the binding's end."""
+        return tuple(
+            dict.fromkeys(
+                (binding.gateway, epoch)
+                for binding in bindings
+                for epoch in self.silent.get(binding.gateway, ())
+                if epoch.began_ms < _until(binding)
+            )
         )
 
     def _spans(self, bindings: tuple[Binding, ...]) -> dict[str, Sequence[Span]]:
@@ -280,7 +303,7 @@ class RobotIndex:
         found = self.heard_serials.get(normal_serial(claim.serial), ())
         return tuple(one for one in found if (one.gateway, one.device) not in keys)
 
-    def _gateway_days_before(self, own: list[DeviceDay]) -> int:
+    def _gateway_days_before(self, own: Sequence[DeviceDay]) -> int:
         """Count the days the gateway was heard before the device first answered."""
         first = next((day for day in own if day.heard), None)
         return bisect_left(self.gateway_days.get(first.gateway, []), first.day) if first else 0
@@ -301,14 +324,14 @@ class RobotIndex:
         spans = _whole_days(self.bindings.get(robot, ()))
         received = [
             day.received_min_ms
-            for key in spans
-            for day in self.evidence.device_days.get(key, ())
-            if day.heard and _is_bound(day, spans)
+            for key, bound in spans.items()
+            for day in _bound_days(self.evidence.device_days.get(key, ()), bound)
+            if day.heard
         ]
         return min(received, default=None)
 
 
-def _first_heard(own: list[DeviceDay], identities: tuple[Identity, ...]) -> int | None:
+def _first_heard(own: Sequence[DeviceDay], identities: tuple[Identity, ...]) -> int | None:
     """Find when the robot was first heard: its first answer, or the first time its device told a serial."""
     told = [identity.first_ms for identity in identities if identity.serial]
     first = next((day.first_ms for day in own if day.heard), None)
@@ -325,22 +348,20 @@ def _whole_days(bindings: Iterable[Binding]) -> dict[DeviceKey, list[tuple[int, 
     return spans
 
 
-def _bound_days(
-    days: Iterable[DeviceDay], spans: Mapping[DeviceKey, list[tuple[int, int]]]
-) -> list[DeviceDay]:
-    """Keep the days inside a binding; a plain loop, for a city has a hundred thousand of them."""
-    bound = []
-    for day in days:
-        for first, end in spans.get((day.gateway, day.device), ()):
-            if first <= day.day < end:
-                bound.append(day)
-                break
-    return bound
+def _bound_days(days: Sequence[DeviceDay], spans: Sequence[tuple[int, int]]) -> Sequence[DeviceDay]:
+    """Keep a device's days, which come in order, inside a binding; most robots have one, and it holds them all."""
+    if len(spans) == 1:
+        first, end = spans[0]
+        return days[bisect_left(days, first, key=_BY_DAY) : bisect_left(days, end, key=_BY_DAY)]
+    return [day for day in days if any(first <= day.day < end for first, end in spans)]
 
 
-def _is_bound(day: DeviceDay, spans: Mapping[DeviceKey, list[tuple[int, int]]]) -> bool:
-    number = day.day
-    return any(first <= number < end for first, end in spans.get((day.gateway, day.device), ()))
+def _in_order(devices: Iterable[Sequence[DeviceDay]]) -> tuple[DeviceDay, ...]:
+    """Order days by day, then device, then life; the devices come in order, and so do each one's days and lives."""
+    of_devices = tuple(devices)
+    if len(of_devices) == 1:
+        return tuple(of_devices[0])
+    return tuple(sorted(chain.from_iterable(of_devices), key=_BY_DAY))
 
 
 def _with_ends(identities: tuple[Identity, ...]) -> Iterable[tuple[Identity, int]]:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from census.copies import all_copies
 from census.engine import DayFiles, Scope, gather_evidence
-from census.enrolments import enrolled_spans
+from census.enrolments import enrolled_spans, explained_epochs
 from census.enterprise_evidence import EnterpriseClaim, EnterpriseIndex, merge_claims
 from census.figures import Figure, Judged, count_figure
 from census.ledger import load_ledger
+from census.ledger_words import unknown_words
 from census.named_lists import ListFigure, count_lists
 from census.places import Places
 from census.policy import load_policy
@@ -109,8 +110,10 @@ def run_census(
     spans, problems = enrolled_spans(store.events(), ledger.gateways, size)
     policy = loaded.policy
     unsigned = "C" in policy.robots.grades or "C" in policy.enterprises.grades
-    evidence = gather(store, Scope(size, as_of_ms, spans, unsigned))
-    days, limits = evidence.device_days, policy.thresholds
+    explained, limits = explained_epochs(store.events(), size), policy.thresholds
+    scope = Scope(size, as_of_ms, spans, unsigned, explained, limits.epoch_breaks_max.value)
+    evidence = gather(store, scope)
+    days = evidence.device_days
     evidence = replace(
         evidence,
         copies=all_copies(days, limits),
@@ -186,7 +189,13 @@ def judge_all(
         for claim in claims
     }
     lists, list_problems = count_lists(ledger, policy)
-    told = (*map(str, ledger.problems), *problems, *evidence.problems, *enterprises.problems)
+    told = (
+        *map(str, ledger.problems),
+        *unknown_words(ledger, policy),
+        *problems,
+        *evidence.problems,
+        *enterprises.problems,
+    )
     year = year_before or {}
     targets = policy.targets
     return CensusResult(

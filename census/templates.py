@@ -19,6 +19,7 @@ from census.counter_sql import (
     cut,
     joined_counter,
     lived_counter,
+    lived_odd,
     peaked_counter,
     placed_counter,
 )
@@ -71,6 +72,8 @@ class Present:
     gauges: tuple[str, ...] = GAUGES
     stepped: tuple[str, ...] = COUNTERS
     """Counters of which a reset, a rollover or an unexplained step was declared."""
+    astray: tuple[str, ...] = COUNTERS
+    """Counters of which a reading was set aside."""
 
     @classmethod
     def of(cls, columns: frozenset[str]) -> Present:
@@ -83,13 +86,14 @@ class Present:
                 for name in COUNTERS
                 if columns & {f"{name}_{event}" for event in ("resets", "rollovers", "unexplained")}
             ),
+            tuple(name for name in COUNTERS if f"{name}_odd" in columns),
         )
 
 
 ALL_PRESENT = Present()
 
 # Read by no template; a day of machine rows is wide, and every column costs.
-_UNREAD = frozenset([f"{name}_odd" for name in COUNTERS] + ["state", "quality"])
+_UNREAD = frozenset(["state", "quality"])
 
 
 def _columns(name: str) -> tuple[tuple[str, str], ...]:
@@ -100,7 +104,7 @@ def _columns(name: str) -> tuple[tuple[str, str], ...]:
 
 
 MEASUREMENT_COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
-    **{name: _columns(name) for name in MEASUREMENTS if name != "epoch"},
+    **{name: _columns(name) for name in MEASUREMENTS},
     "batch": (
         ("gateway", "VARCHAR"),
         ("epoch", "VARCHAR"),
@@ -191,6 +195,7 @@ def _lived_parts(present: Present) -> dict[str, str]:
                 lived_counter(name, present.counters, is_stepped=name in present.stepped)
                 for name in present.counters
             ]
+            + [lived_odd(name) for name in present.counters if name in present.astray]
         ),
         "lived_gauges": _list([_lived_gauge(name) for name in present.gauges]),
         "is_grown": " OR ".join(f"coalesce({name}, 0) <> 0" for name in grown) or "false",
@@ -208,14 +213,16 @@ def _lived_parts(present: Present) -> dict[str, str]:
 
 
 def _counter_parts(present: Present) -> dict[str, str]:
-    there, stepped = present.counters, present.stepped
+    there, stepped, astray = present.counters, present.stepped, present.astray
     return {
         "carry_counters": _list([joined_counter(name, there, stepped, is_carry=True) for name in COUNTERS]),
         "row_counters": _list([joined_counter(name, there, stepped, is_carry=False) for name in COUNTERS]),
         "placed_counters": _list([placed_counter(name, is_stepped=name in stepped) for name in there]),
         "peaked_counters": _list([peaked_counter(name, is_stepped=name in stepped) for name in there]),
         "counter_steps": _list([counter_steps(name, is_stepped=name in stepped) for name in there]),
-        "counter_sums": _list([counter_sums(name, is_stepped=name in stepped) for name in there]),
+        "counter_sums": _list(
+            [counter_sums(name, is_stepped=name in stepped, is_astray=name in astray) for name in there]
+        ),
         "carried_counters": _list(
             [carried_counter(name, is_there=name in there, is_stepped=name in stepped) for name in COUNTERS]
         ),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from census.finding import Answer
+from census.calendar import days_between
+from census.finding import Answer, Finding
 from census.rolling import has_window
 from census.rules import ENTERPRISE_RULES, ROBOT_RULES
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from census.enterprise_evidence import EnterpriseClaim, EnterpriseEvidence
-    from census.finding import Finding
     from census.ledger import RobotClaim
     from census.policy import Policy
     from census.robot_evidence import RobotEvidence
@@ -31,8 +30,11 @@ class Outcome(StrEnum):
     UNPROVEN = "unproven"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+_CONFIRMED, _REFUTED, _UNPROVEN = Outcome
+_SUPPORTS, _CONTRADICTS = Answer.SUPPORTS, Answer.CONTRADICTS
+
+
+class Verdict(NamedTuple):
     """What became of one claim: `reason` is the first rule that stands in its way, empty when confirmed."""
 
     outcome: Outcome
@@ -43,7 +45,7 @@ class Verdict:
     @property
     def review(self) -> bool:
         """Whether a person should look."""
-        return any(finding.review for finding in self.findings)
+        return True in [finding.review for finding in self.findings]
 
 
 def judge(
@@ -51,16 +53,18 @@ def judge(
 ) -> Verdict:
     """Combine findings. Silence never confirms and never refutes, so adding silence never flips a verdict."""
     found = tuple(findings)
-    against = next((finding.rule for finding in found if finding.answer is Answer.CONTRADICTS), "")
-    if against:
-        return Verdict(Outcome.REFUTED, grade, found, against)
-    supported = {finding.rule for finding in found if finding.answer is Answer.SUPPORTS}
-    missing = next((rule for rule in required if rule not in supported), "")
-    if missing:
-        return Verdict(Outcome.UNPROVEN, grade, found, missing)
+    supported = set()
+    for rule, answer, *_ in found:
+        if answer is _CONTRADICTS:
+            return Verdict(_REFUTED, grade, found, rule)
+        if answer is _SUPPORTS:
+            supported.add(rule)
+    for rule in required:
+        if rule not in supported:
+            return Verdict(_UNPROVEN, grade, found, rule)
     if grade not in grades:
-        return Verdict(Outcome.UNPROVEN, grade, found, GRADE_REASON)
-    return Verdict(Outcome.CONFIRMED, grade, found)
+        return Verdict(_UNPROVEN, grade, found, GRADE_REASON)
+    return Verdict(_CONFIRMED, grade, found)
 
 
 def judge_robot(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Verdict:
@@ -88,8 +92,8 @@ def robot_grade(evidence: RobotEvidence) -> str:
 
 def enterprise_grade(evidence: EnterpriseEvidence, policy: Policy) -> str:
     """Grade A where its own gateways suffice, B where the provider reports, empty when unheard."""
-    limits = policy.thresholds
-    own = [day for day in evidence.edge_days if policy.period.holds(day)]
+    limits, period = policy.thresholds, policy.period
+    own = days_between(evidence.edge_days, period.first_day, period.end_day)
     if own and (not evidence.usage or has_window(own, limits.use_window.value, limits.use_days.value)):
         return "A"
     return "B" if evidence.usage else ""

@@ -29,6 +29,36 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """A month beside an earlier one: 环比 or 同比, the change as text, and its base or the reason there is none."""
+
+    label: str
+    change: str
+    base: str
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """The last whole month's confirmed claims and what they are compared with; a note instead where none is over."""
+
+    label: str = ""
+    confirmed: str = ""
+    compared: tuple[Compared, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedList:
+    """An authority's list: how many enterprises it names of how many wanted, or the reason that nothing counts."""
+
+    name: str
+    listed: str
+    target: str
+    unit: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One target: its numbers as text, its schedule in words, and its two bars in BAR units."""
 
@@ -45,6 +75,7 @@ class Card:
     done_width: int
     due_at: int
     segments: tuple[Segment, ...]
+    month: Month
     progress_text: str
     claims_text: str
 
@@ -73,6 +104,7 @@ class Overview:
 
     cards: tuple[Card, ...]
     divisions: tuple[Division, ...]
+    lists: tuple[SignedList, ...]
     reasons: Mapping[str, tuple[Reason, ...]]
     provenance: tuple[tuple[str, str], ...]
     profile_digests: tuple[str, ...]
@@ -88,6 +120,7 @@ def overview(figures: Mapping[str, Any], lang: Lang) -> Overview:
     return Overview(
         cards=tuple(_card(key, figure, lang) for key, figure in parts.items()),
         divisions=_divisions(parts, lang),
+        lists=tuple(_signed_list(one, lang) for one in figures["named_lists"]),
         reasons={key: _reasons(figure) for key, figure in parts.items()},
         provenance=_provenance(figures, lang),
         profile_digests=tuple(figures["profile_digests"]),
@@ -132,6 +165,7 @@ def _card(key: str, figure: Mapping[str, Any], lang: Lang) -> Card:
         done_width=_bar_units(figure["completion_percent"]),
         due_at=_bar_units(figure["time_progress_percent"]),
         segments=_segments(figure),
+        month=_month(figure["growth"], lang),
         progress_text=word(
             "progress_bar",
             lang,
@@ -140,6 +174,33 @@ def _card(key: str, figure: Mapping[str, Any], lang: Lang) -> Card:
             progress=figure["time_progress_percent"],
         ),
         claims_text=word("claims_bar", lang, indicator=name, **counts),
+    )
+
+
+def _month(growth: Mapping[str, Any], lang: Lang) -> Month:
+    """Tell the last whole month; why there is none is the census's to say."""
+    reason = f"reason_{lang}"
+    if growth["month"] is None:
+        return Month(note=growth["on_month"][reason])
+    compared = []
+    for key in ("on_month", "on_year"):
+        change = growth[key]
+        known = change["percent"] is not None
+        base = f"{change['base_month']} · {_cell(change['base'])}" if known else change[reason]
+        compared.append(Compared(word(key, lang), f"{change['percent']}%" if known else "—", base))
+    label = word("month_confirmed", lang, month=growth["month"])
+    return Month(label, _cell(growth["confirmed"]), tuple(compared))
+
+
+def _signed_list(one: Mapping[str, Any], lang: Lang) -> SignedList:
+    """Make a list's indicator ready; a dash and the reason where it cannot be counted, never a zero."""
+    listed = one["listed"]
+    return SignedList(
+        name=one[lang],
+        listed="—" if listed is None else grouped(listed),
+        target=grouped(one["target"]),
+        unit=one.get(f"unit_{lang}", ""),
+        reason=one[f"reason_{lang}"],
     )
 
 

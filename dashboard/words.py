@@ -53,6 +53,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{indicator}：完成率 {completion}%，序时进度 {progress}%",
         "{indicator}: {completion}% completed, time-proportional target {progress}%",
     ),
+    "month_confirmed": ("{month} 认定", "Confirmed in {month}"),
+    "on_month": ("环比", "On the month before"),
+    "on_year": ("同比", "On the year before"),
+    "named_lists": ("签发名单", "Signed lists"),
+    "named_lists_note": (
+        "名单由主管部门签发，签名有效的方计数；没有的，写明原因，不作零计。",
+        "Lists are issued by authorities and counted only under a valid signature; where there is none the reason stands, not a zero.",
+    ),
     "hidden_note": (
         "“·”为不公布的小单元，以及为使其不能由合计推算而一并不公布的单元。",
         "A dot stands for a count too small to publish, or one that would give such a count away.",

@@ -1,4 +1,4 @@
-"""How does a world become a folder? Ledger, policy, profiles, keys, sealed batches, receipts, and apart from them the truth.
+"""How does a world become a folder? Ledger, policy, profiles, keys, batches or rows, and apart from them the truth.
 
 docs/city-folder.md describes every file, so that another program can write one.
 """
@@ -12,7 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from simulators.enough import enough
-from simulators.history import day_start_ms, write_day_time
+from simulators.history import day_start_ms, epoch_after_loss, write_day_time
 from simulators.ledger_files import write_ledger
 from simulators.past import enrolments
 from simulators.voice import voiced
@@ -26,12 +26,46 @@ if TYPE_CHECKING:
 
 POLICY = "wenzhou-2018"
 TRUTH_FILE = "truth.json"
+ROWS_FILE = "rows.json"
+UNSEALED = "written without seals by mfl simulate city: rows as the gateway's code gives them, with nothing to verify"
+ANSWER = ("平台值班员", "网关存储卡损坏，已更换")
+"""Who answers for a lost outbox, and what happened."""
 
 
 def write_city(
     world: World, folder: Path, makers: Sequence[Maker], progress: Callable[[int, int], None]
 ) -> int:
     """Write a world's folder, which must be new or empty; gives the number of rows. FileExistsError when it is not."""
+    _write_papers(world, folder)
+    return _write_batches(world, folder, makers, progress)
+
+
+def write_row_city(world: World, folder: Path, progress: Callable[[int, int], None]) -> int:
+    """Write a world's folder, which must be new or empty, with rows in place of sealed batches; gives their number.
+
+    Beyond some millions of rows: a hundred microseconds a row make a quarter of a city a matter of hours, these few of
+    minutes. The rows are those that the gateway's code would seal; nothing proves it, and the folder says so.
+    FileExistsError when the folder is not empty, ValueError for a window that cannot be done so.
+    """
+    from simulators.rows.write import check_spec, write_rows  # noqa: PLC0415 - needs numpy and Arrow
+
+    check_spec(world.spec)
+    _write_papers(world, folder)
+    plan, rows = write_rows(world, folder / "rows", progress)
+    told = {
+        "sealed": False,
+        "what": UNSEALED,
+        "rows": rows,
+        "log_size": plan.log_size,
+        "last_received_ms": plan.last_received_ms,
+        "refused": dict(sorted(plan.refused.items())),
+    }
+    (folder / ROWS_FILE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    return rows
+
+
+def _write_papers(world: World, folder: Path) -> None:
+    """Write all but the rows."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty")
@@ -40,9 +74,8 @@ def write_city(
     (folder / "policy.yaml").write_bytes(policy.read_bytes())
     _write_profiles(world, folder / "profiles")
     _write_keys(world, folder / "keys")
-    rows = _write_batches(world, folder, makers, progress)
+    _write_explained(world, folder / "keys" / "epochs.csv")
     (folder / TRUTH_FILE).write_text(truth_text(world), encoding="utf-8")
-    return rows
 
 
 def truth_text(world: World) -> str:
@@ -76,6 +109,20 @@ def _write_keys(world: World, folder: Path) -> None:
             writer.writerow(
                 [line.gateway, line.kind, line.public_key, write_day_time(line.from_ms), "", revoked]
             )
+
+
+def _write_explained(world: World, path: Path) -> None:
+    """Write why gateways began new chains, where somebody has answered for it; no file where nobody has."""
+    lines = [
+        [item.gateway, epoch_after_loss(item, world.spec, day), write_day_time(day_start_ms(day)), *ANSWER]
+        for item in world.gateways
+        if item.explained
+        for day in item.lost_days
+    ]
+    if lines:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerows([["gateway", "epoch", "on", "who", "why"], *lines])
 
 
 def _write_batches(

@@ -44,6 +44,7 @@ def heard_days(gateway: Gateway, days: int) -> list[int]:
         and day not in gateway.unsynced_days
         and gateway.late_days.get(day, 0) <= (days - 1 - day) * 24 + RECEIVED_BY_HOURS
         and (gateway.broken_from_day is None or day <= gateway.broken_from_day)
+        and (gateway.explained or day < min(gateway.lost_days[1:], default=days))
         and (gateway.revoked_day is None or day < gateway.revoked_day - 1)
     ]
 

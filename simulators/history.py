@@ -105,22 +105,22 @@ class GatewayPast:
     def _day_rows(self, day: int, start_ms: int) -> list[Row]:
         gateway = self.gateway
         rows = [_epoch_row(gateway.gateway, start_ms)] if day == gateway.from_day else []
-        if day == gateway.replaced_day:
-            rows.append(self._new_epoch(start_ms))
+        if day == gateway.replaced_day or day in gateway.lost_days:
+            rows.append(self._new_epoch(day, start_ms))
         off = gateway.off_days.get(day)
         off_ms = (start_ms + off[0] * HOUR_MS, start_ms + (off[0] + off[1]) * HOUR_MS) if off else (0, 0)
-        again = day == gateway.replaced_day or (day - 1) in gateway.unsynced_days
+        again = day == gateway.replaced_day or day in gateway.lost_days or (day - 1) in gateway.unsynced_days
         for life in self.lives:
             rows += life.day_rows(day, start_ms, off_ms, again=again)
         rows += self._heartbeats(start_ms, off_ms, unsynced=day in gateway.unsynced_days)
         return rows
 
-    def _new_epoch(self, at_ms: int) -> Row:
-        """Begin a new epoch, as a box that replaces another does: it says where the old one ended."""
-        old = self.place
-        self.place = _first_place(self.gateway, self.spec, "replaced")
+    def _new_epoch(self, day: int, at_ms: int) -> Row:
+        """Begin a new epoch, as a box does that replaces another or lost its outbox: it says where the old one ended."""
+        old, is_replaced = self.place, day == self.gateway.replaced_day
+        self.place = _first_place(self.gateway, self.spec, "replaced" if is_replaced else f"lost {day}")
         fields: dict[str, FieldValue] = {
-            "reason": "replaced",
+            "reason": "replaced" if is_replaced else "outbox_lost",
             "previous": old.epoch,
             "previous_seq": old.seq - 1,
             "previous_hash": old.prev,
@@ -210,6 +210,11 @@ class ProviderPast:
             self.place = next_place(batch)
             made.append((batch, received_ms + len(made)))
         return made
+
+
+def epoch_after_loss(gateway: Gateway, spec: WorldSpec, day: int) -> str:
+    """Name the epoch that began on a day on which a gateway's outbox was lost."""
+    return _first_place(gateway, spec, f"lost {day}").epoch
 
 
 def _first_place(gateway: Gateway, spec: WorldSpec, box: str = "") -> ChainPlace:

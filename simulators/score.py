@@ -74,7 +74,7 @@ def _surprise(group: str, subject: str, truth: Truth, verdict: Mapping[str, Any]
     answers = [
         f"{finding['rule']}={finding['answer']}: {finding['en']}"
         for finding in verdict["findings"]
-        if finding["answer"] != "supports"
+        if finding["answer"] != "supports" or finding["rule"] in truth.rules
     ]
     return (
         f"{group} {subject} ({truth.kind}): {verdict['verdict']}, not {truth.expected}; {'; '.join(answers)}"

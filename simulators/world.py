@@ -146,6 +146,10 @@ class Gateway:
     """Day → hours by which a clock that was never synchronised went wrong."""
     replaced_day: int | None = None
     """Day on which the box was replaced: another key, a new epoch."""
+    lost_days: tuple[int, ...] = ()
+    """Days from whose start a new epoch runs, because the outbox was lost."""
+    explained: bool = False
+    """Whether somebody has answered for those days."""
     revoked_day: int | None = None
     """Day from whose start the store takes nothing more from it."""
 

@@ -1,4 +1,4 @@
-"""What can be done with a store from the command line? `mfl store enrol|revoke|token|verify|check-influx|rebuild|export`."""
+"""What can be done with a store from the command line? `mfl store enrol|revoke|explain-epoch|token|...`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from store.enrolment import Event, EventKind, enrol_event, with_token
+from store.enrolment import Event, EventKind, enrol_event, explain_event, with_token
 from store.inbox import leave_request
 from store.lock import StoreInUse
 from telemetry.clock import Clock
@@ -153,6 +153,21 @@ def revoke(directory: Path, name: str, from_ms: int | None) -> None:
     """Shut the gateway or writer NAME out."""
     now = system_clock().wall_ms()
     _append(directory, Event(EventKind.REVOKE, name, from_ms=now if from_ms is None else from_ms))
+
+
+@store.command("explain-epoch")
+@_DIRECTORY
+@click.argument("gateway")
+@click.argument("epoch")
+@click.option("--on", "on_ms", type=_Instant(), required=True, help="When it happened.")
+@click.option("--who", required=True, help="Who answers for it: name and post.")
+@click.option("--why", required=True, help="What happened, as in 'the box was stolen and replaced'.")
+def explain_epoch(directory: Path, gateway: str, epoch: str, *, on_ms: int, who: str, why: str) -> None:
+    """Put on record why GATEWAY began EPOCH, so that the census takes it though the quarter had other breaks.
+
+    It stays in the log with the name for good, for any auditor to read.
+    """
+    _append(directory, explain_event(gateway, epoch, on_ms=on_ms, who=who, why=why))
 
 
 @store.command()

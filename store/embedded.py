@@ -250,7 +250,7 @@ class EmbeddedStore:
         """Append an event; EnrolmentError when it contradicts what is known or the disk did not take it."""
         self._check_writable()
         with self._committer.lock:
-            self._authority.check_new(event)
+            self._authority.check_new(event, self._index.progress)
             (answer,) = self._committer.commit([Pending(at_ms, event=event)])
         if answer.kind is not AnswerKind.STORED:
             raise EnrolmentError(f"the event could not be stored: {answer.detail}")

@@ -1,4 +1,4 @@
-"""Who may write? Events of the log (enrol, revoke, writer, conflict) and what they say about keys and tokens.
+"""Who may write? Events of the log (enrol, revoke, writer, conflict, explain) and what they say about keys and tokens.
 
 The log is the truth: this is folded from its events at every start. Tokens are kept as SHA-256 only (a token is 256
 random bits, so a plain hash is enough) and compared in constant time.
@@ -21,13 +21,17 @@ from telemetry.errors import FactoryError
 from telemetry.seal import parse_public_key, signature_holds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     from telemetry.seal import Seal
 
 GatewayKind = Literal["edge", "provider"]
+WHO_MAX, WHY_MAX = 100, 500
+"""Characters of a person's word: a name with its post, and a few sentences; a request of the inbox holds both."""
+EPOCHS_TOLD = 8
+"""Epochs named to whoever mistook one."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -46,6 +50,8 @@ class EventKind(StrEnum):
     """An unsigned writer of this name may write."""
     CONFLICT = "conflict"
     """A batch came under a key that other bytes hold; it was refused and lies in `conflicts/<hash>.batch`."""
+    EXPLAIN = "explain"
+    """`who` answers for it that `gateway` began `epoch` because of what happened at `from_ms`, told in `why`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,8 @@ class Event:
     epoch: str = ""
     seq: int = 0
     hash: str = ""
+    who: str = ""
+    why: str = ""
     received_ms: int = 0
     leaf: int = -1
 
@@ -118,6 +126,15 @@ def enrol_event(gateway: str, public_key: str, kind: str, period: tuple[int, int
     )
 
 
+def explain_event(gateway: str, epoch: str, *, on_ms: int, who: str, why: str) -> Event:
+    """Make a person's word on an epoch; EnrolmentError when it does not say who, or what happened."""
+    told = {"who answers for it": (who.strip(), WHO_MAX), "what happened": (why.strip(), WHY_MAX)}
+    for about, (text, most) in told.items():
+        if not text or len(text) > most or not text.isprintable():
+            raise EnrolmentError(f"say {about} in one line of 1 to {most} characters, not {text[:40]!r}")
+    return Event(EventKind.EXPLAIN, gateway, from_ms=on_ms, epoch=epoch, who=who.strip(), why=why.strip())
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What a token allows: to write as this name, signed (`gateway`) or unsigned (`writer`)."""
@@ -160,11 +177,14 @@ class Authority:
             for enrolled in self._names.get(event.gateway, ()):
                 earlier = enrolled.revoked_ms
                 enrolled.revoked_ms = event.from_ms if earlier is None else min(earlier, event.from_ms)
-        else:
+        elif event.kind is EventKind.CONFLICT:
             self.conflicts.setdefault(event.gateway, set()).add(event.hash)
 
-    def check_new(self, event: Event) -> None:
-        """EnrolmentError when an event is not whole, or contradicts what is known."""
+    def check_new(self, event: Event, epochs: Collection[tuple[str, str]] = ()) -> None:
+        """EnrolmentError when an event is not whole, or contradicts what is known; `epochs` are those with batches here."""
+        if event.kind is EventKind.EXPLAIN:
+            self._check_explained(event, epochs)
+            return
         if event.kind is EventKind.ENROL:
             period = (event.from_ms, event.until_ms)
             enrol_event(event.gateway, event.public_key, event.gateway_kind, period)
@@ -178,6 +198,17 @@ class Authority:
         if known - {event.kind}:
             raise EnrolmentError(
                 f"{event.gateway!r} already names a {' and '.join(sorted(known))}; take another name"
+            )
+
+    def _check_explained(self, event: Event, epochs: Collection[tuple[str, str]]) -> None:
+        explain_event(event.gateway, event.epoch, on_ms=event.from_ms, who=event.who, why=event.why)
+        if event.gateway not in self.gateways():
+            raise EnrolmentError(f"gateway {event.gateway!r} was never enrolled")
+        if (event.gateway, event.epoch) not in epochs:
+            known = sorted(epoch for gateway, epoch in epochs if gateway == event.gateway)
+            told = ", ".join(known[:EPOCHS_TOLD]) + (", ..." if known[EPOCHS_TOLD:] else "")
+            raise EnrolmentError(
+                f"no batch of {event.gateway} has the epoch {event.epoch[:64]!r}; the log holds {told or 'none'}"
             )
 
     def allows(self, seal: Seal, at_ms: int) -> Literal["yes", "unknown", "forged"]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 REQUESTS_MAX = 100
 """Requests taken in one pass."""
 REQUEST_BYTES_MAX = 10_000
-_ALLOWED = (EventKind.ENROL, EventKind.REVOKE, EventKind.WRITER)
+_ALLOWED = (EventKind.ENROL, EventKind.REVOKE, EventKind.WRITER, EventKind.EXPLAIN)
 _logger = logging.getLogger(__name__)
 
 
@@ -77,7 +77,7 @@ def take_inbox(store: EmbeddedStore) -> int:
         now = store.clock.wall_ms()
         try:
             event = _read(path, now)
-            # The same request again (we died before removing it) changes nothing: its token is known.
+            # The same request again (we died before removing it) changes nothing: it is in the log word for word.
             if not any(event.body() == known.body() for known in store.events()):
                 store.append_event(event, now)
             taken += 1

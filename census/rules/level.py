@@ -19,20 +19,11 @@ def level(claim: EnterpriseClaim, evidence: EnterpriseEvidence, policy: Policy) 
     Levels are climbed step by step: the kinds of services really used (infrastructure, management, business) decide. A claim
     above what is used is entered at the level reached and a person looks; whether it counts does not depend on it.
     """
-    used = {
-        service
-        for usage in evidence.usage
-        if usage.days
-        for service, status in zip(usage.services, usage.statuses, strict=False)
-        if status == "active"
-    }
-    reached = _reached(used, policy)
-    wanted = max(
-        (place for row in claim.listings if (place := _place(row.level, policy)) is not None), default=None
-    )
+    places = [_place(row.level, policy) for row in claim.listings if row.level]
+    wanted = max((place for place in places if place is not None), default=None) if places else None
     if wanted is None:
         return silent(RULE, "申报没有等级", "the claim gives no level of the ladder")
-    claimed = policy.levels[wanted]
+    claimed, reached = policy.levels[wanted], _reached(_used(evidence), policy)
     if reached is None:
         return silent(RULE, f"申报{claimed.zh}，尚无使用记录", f"claims {claimed.en}; no use heard yet")
     real = policy.levels[reached]
@@ -41,6 +32,17 @@ def level(claim: EnterpriseClaim, evidence: EnterpriseEvidence, policy: Policy) 
     return silent(
         RULE, f"申报{claimed.zh}，实际{real.zh}", f"claims {claimed.en}, reached {real.en}", review=True
     )
+
+
+def _used(evidence: EnterpriseEvidence) -> set[str]:
+    """Name the kinds of services in active use."""
+    return {
+        service
+        for usage in evidence.usage
+        if usage.days
+        for service, status in zip(usage.services, usage.statuses, strict=False)
+        if status == "active"
+    }
 
 
 def _reached(used: set[str], policy: Policy) -> int | None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from census.calendar import days_between
 from census.finding import Finding, contradicts, silent, supports
 from census.rolling import has_window
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from census.enterprise_evidence import EnterpriseClaim, EnterpriseEvidence
+    from census.evidence import Usage
     from census.policy import Policy
 
 RULE = "live_use"
@@ -21,19 +25,25 @@ def live_use(claim: EnterpriseClaim, evidence: EnterpriseEvidence, policy: Polic
     device well heard (grade A), or usage sealed by the provider (grade B). Suspended is no use; where every service was
     cancelled it does not count; never heard is no answer.
     """
-    limits, period = policy.thresholds, policy.period
-    own = [day for day in evidence.edge_days if period.holds(day)]
-    if has_window(own, limits.use_window.value, limits.use_days.value):
+    window, least = policy.thresholds.use_window.value, policy.thresholds.use_days.value
+    first, end = policy.period.first_day, policy.period.end_day
+    own = days_between(evidence.edge_days, first, end)
+    if own and has_window(own, window, least):
         return supports(RULE, f"自有网关在线 {len(own)} 天", f"its own gateway on {len(own)} days")
     statuses = {status for usage in evidence.usage for status in usage.statuses}
     if statuses == {"cancelled"}:
         return contradicts(RULE, "云服务均已注销", "every service was cancelled")
-    first, end = period.first_day, period.end_day
-    used = sorted({day for usage in evidence.usage for day in usage.days if first <= day < end})
-    if has_window(used, limits.use_window.value, limits.use_days.value):
+    used = _used_days(evidence.usage, first, end)
+    if has_window(used, window, least):
         return supports(RULE, f"实际使用 {len(used)} 天", f"used on {len(used)} days")
     return silent(
         RULE,
         f"自有网关 {len(own)} 天，实际使用 {len(used)} 天，尚不足以判断",
         f"own gateway on {len(own)} days, used on {len(used)}: not enough to tell",
     )
+
+
+def _used_days(usage: Sequence[Usage], first: int, end: int) -> Sequence[int]:
+    """Give the days of use in [first, end), sorted, each once; nearly every enterprise has one provider."""
+    told = [days_between(one.days, first, end) for one in usage]
+    return told[0] if len(told) == 1 else sorted(set().union(*told))

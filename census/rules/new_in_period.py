@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from census.calendar import parse_day, write_day
+from census.calendar import days_between, parse_day, write_day
 from census.finding import Finding, contradicts, silent, supports
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ def new_in_period(claim: EnterpriseClaim, evidence: EnterpriseEvidence, policy: 
     The claimed day, the provider's `since` and the first use lie inside the period; earlier use is not new. A gateway's
     own trial run before the period is no use of cloud.
     """
-    period = policy.period
-    if claim.claimed_day is not None and not period.holds(claim.claimed_day):
+    start, end = policy.period.first_day, policy.period.end_day
+    if claim.claimed_day is not None and not start <= claim.claimed_day < end:
         when = write_day(claim.claimed_day)
         return contradicts(
             RULE, f"上云日期 {when} 不在统计期内", f"claimed on cloud since {when}, outside the period"
@@ -29,14 +29,15 @@ def new_in_period(claim: EnterpriseClaim, evidence: EnterpriseEvidence, policy: 
     since = [day for usage in evidence.usage if (day := _since(usage.since)) is not None]
     used = [usage.days[0] for usage in evidence.usage if usage.days]
     first = min([*since, *used], default=None)
-    if first is not None and first < period.first_day:
+    if first is not None and first < start:
         when = write_day(first)
         return contradicts(RULE, f"{when} 已上云，早于统计期", f"on cloud since {when}, before the period")
-    own = next((day for day in evidence.edge_days if period.holds(day)), None)
-    begun = min([*used, *([own] if own is not None else [])], default=None)
-    if begun is None or not period.holds(begun):
+    own = days_between(evidence.edge_days, start, end)
+    begun = min([*used, *own[:1]], default=None)
+    if begun is None or not start <= begun < end:
         return silent(RULE, "尚无使用记录", "no use heard yet")
-    return supports(RULE, f"{write_day(begun)} 首次使用", f"first used on {write_day(begun)}")
+    when = write_day(begun)
+    return supports(RULE, f"{when} 首次使用", f"first used on {when}")
 
 
 def _since(text: str) -> int | None:

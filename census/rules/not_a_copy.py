@@ -16,15 +16,23 @@ RULE = "not_a_copy"
 
 
 def not_a_copy(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:  # noqa: ARG001 - one shape for all rules
-    """数据不是另一设备数据的复制，也不是自身往日数据的重放：图样足够丰富的日子，逐窗完全相同达到规定天数的；或去除各自每周规律之后，逐时起伏仍与另一设备、或与自身若干周之前相关达到规定程度的（时移、缩放、加噪声的复制由此识别）。后收到者不计；先后无法裁断的，两者均不予认定并提请复核。
+    """数据不是另一设备数据的复制，也不是自身往日数据的重放：图样足够丰富的日子，逐窗完全相同达到规定天数的；或去除各自每周规律之后，逐时起伏仍与另一设备、或与自身若干周之前相关达到规定程度的（时移、缩放、加噪声的复制由此识别）；或同一周反复出现，扣除逐日相同的与平缓的之后逐时起伏仍高度相关的。相关较弱的或为固定周计划，提请复核。后收到者不计；先后无法裁断的，两者均不予认定并提请复核。
 
     The data is no copy of another device's and no replay of its own: days rich enough to compare that are equal window by
     window on enough days, or, each device's own week taken out, hours that still rise and fall with another's or with its
-    own some weeks before as strongly as the policy says (which tells copies shifted in time, scaled, or with noise). The
-    one received later is contradicted; where the order decides nothing, both stay silent and a person looks.
+    own some weeks before as strongly as the policy says (which tells copies shifted in time, scaled, or with noise); nor one week told over and over, its hours standing out against their neighbours
+    alike week after week beyond what every day shares (where less strongly, a fixed weekly plan may do it and a person
+    looks). The one received later is contradicted; where the order decides nothing, both stay silent and a person looks.
     """
     mine = {(binding.gateway, binding.device) for binding in evidence.bindings}
     replay = next((copy for copy in evidence.copies if copy.other in mine), None)
+    if (
+        replay is not None
+        and replay.kind == "week"
+        and replay.strength < policy.thresholds.week_certain.value
+    ):
+        zh, en = _replayed(replay)
+        return silent(RULE, f"{zh}，或为固定的周计划", f"{en}; it may be a fixed weekly plan", review=True)
     if replay is not None:
         return contradicts(RULE, *_replayed(replay))
     later = next((copy for copy in evidence.copies if copy.later), None)
@@ -39,7 +47,8 @@ def not_a_copy(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Fi
             review=True,
         )
     limits = policy.thresholds
-    comparable = sum(day.pattern_windows >= limits.copy_patterns.value for day in evidence.days)
+    rich = limits.copy_patterns.value
+    comparable = len([day for day in evidence.days if day.pattern_windows >= rich])
     if comparable < limits.copy_days.value:
         return silent(RULE, f"可比的日子仅 {comparable} 天", f"only {comparable} days rich enough to compare")
     return supports(
@@ -56,6 +65,11 @@ def _replayed(copy: Copy) -> tuple[str, str]:
         return (
             f"{copy.days} 天与自身 {ago} 天前完全相同",
             f"{copy.days} days equal its own {ago} days earlier",
+        )
+    if copy.kind == "week":
+        return (
+            f"{copy.days} 天与自身 {ago} 天前为同一周的反复（相关 {copy.strength}%）",
+            f"{copy.days} days tell the week of {ago} days earlier again (correlation {copy.strength}%)",
         )
     return (
         f"{copy.days} 天与自身 {ago} 天前的起伏相关 {copy.strength}%",

@@ -24,9 +24,11 @@ def not_scripted(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> 
     as the policy says, do not count. Windows with few counts are not compared.
     """
     limits = policy.thresholds
-    working = [day for day in evidence.days if day.worked_ms >= limits.working_day_running_min.value * 60_000]
-    constant = sum(_is_constant(day, limits) for day in working)
-    periodic = sum(_is_periodic(day, limits) for day in working)
+    enough_ms = limits.working_day_running_min.value * 60_000
+    working = [day for day in evidence.days if day.worked_ms >= enough_ms]
+    alike = _alike(working, limits.scripted_share.value)
+    constant = sum(_is_constant(day, limits) for day in alike)
+    periodic = sum(_is_periodic(day, limits) for day in alike)
     if constant + periodic >= limits.scripted_days.value and 2 * (constant + periodic) >= len(working):
         return contradicts(
             RULE,
@@ -46,7 +48,8 @@ def not_scripted(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> 
                 f"每小时计数按 {rhythm.period_h} 小时周期起伏（相关 {rhythm.strength}%，{rhythm.pairs} 对）",
                 f"hourly counts come back every {rhythm.period_h} h (correlation {rhythm.strength}%, {rhythm.pairs} pairs)",
             )
-    varied = sum(day.pattern_windows >= limits.copy_patterns.value for day in working) - constant - periodic
+    rich = limits.copy_patterns.value
+    varied = len([day for day in working if day.pattern_windows >= rich]) - constant - periodic
     if varied >= limits.copy_days.value:
         return supports(
             RULE, f"{varied} 个工作日数据有真实出入", f"{varied} working days vary as real work does"
@@ -54,6 +57,16 @@ def not_scripted(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> 
     return silent(
         RULE, f"可判断的工作日仅 {max(varied, 0)} 天", f"only {max(varied, 0)} working days to tell by"
     )
+
+
+def _alike(days: list[DeviceDay], share: int) -> list[DeviceDay]:
+    """Keep the few days whose increments are alike enough to be looked at closely; a machine's own hardly ever are."""
+    return [
+        day
+        for day in days
+        if (told := day.increments).constant * 100 >= share * (told.active - 1)
+        or told.repeated * 100 >= share * (told.active - told.period)
+    ]
 
 
 def _counts_enough(day: DeviceDay, limits: Thresholds) -> bool:

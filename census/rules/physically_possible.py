@@ -19,6 +19,8 @@ _SLACK_MS = HOUR_MS
 _MADE_BY_RUNNING = ("cycles", "moves", "parts", "rejects")
 """What grows only while the machine runs: its rate is over the running time, where that was heard at all."""
 _LIFE_SECONDS = ("power_on_s", "run_s")
+Rates = dict[str, tuple[int, float, bool]]
+"""A counter's largest growth, in thousandths a second, sustained and in one step; whether it is over the running time."""
 
 
 def physically_possible(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:
@@ -31,9 +33,13 @@ def physically_possible(claim: RobotClaim, evidence: RobotEvidence, policy: Poli
     preset = _preset(claim, evidence, policy)
     if preset is not None:
         return preset
-    limits = _limits(policy)
-    burst = policy.thresholds.rate_burst.value
-    found = [(day, name) for day in evidence.days if (name := _impossible(day, limits, burst))]
+    rates = _rates(policy)
+    days = evidence.days
+    found = [
+        (day, name)
+        for before, day in zip((None, *days), days, strict=False)
+        if (name := _impossible(day, before, rates))
+    ]
     if not any(day.heard for day in evidence.days):
         return silent(RULE, "尚未听到", "not heard yet")
     if not found:
@@ -60,22 +66,40 @@ def _limits(policy: Policy) -> dict[str, int]:
     }
 
 
-def _impossible(day: DeviceDay, limits: dict[str, int], burst: int) -> str:
+def _rates(policy: Policy) -> Rates:
+    burst = policy.thresholds.rate_burst.value
+    return {
+        name: (limit, float("inf") if name in _LIFE_SECONDS else limit * burst, name in _MADE_BY_RUNNING)
+        for name, limit in _limits(policy).items()
+    }
+
+
+def _impossible(day: DeviceDay, before: DeviceDay | None, rates: Rates) -> str:
     """Name the first counter that grew faster over the day, or in one step, than is possible; empty when none did."""
-    if not day.counters:
-        return ""
-    watched_ms = min(day.window_ms, DAY_MS)
-    running_ms = min(day.worked_ms, watched_ms) or watched_ms
     for name, counter in day.counters.items():
-        limit = limits.get(name)
-        if limit is None:
+        if name not in rates:
             continue
-        spent_ms = running_ms if name in _MADE_BY_RUNNING else watched_ms
-        if counter.inc * 1_000_000 > limit * (spent_ms + _SLACK_MS):
+        if counter.rate_max_milli > rates[name][1]:
             return name
-        if name not in _LIFE_SECONDS and counter.rate_max_milli > limit * burst:
+        over_ms = _over_ms(day, name, rates)
+        if over_ms > _SLACK_MS and over_ms > _SLACK_MS + _spare_ms(day, before, name, rates):
             return name
     return ""
+
+
+def _over_ms(day: DeviceDay, name: str, rates: Rates) -> int:
+    """Give by how much the time that a counter's growth takes at the limit exceeds the day's; below 0: what is left."""
+    limit, _, is_running = rates[name]
+    watched_ms = min(day.window_ms, DAY_MS)
+    spent_ms = (min(day.worked_ms, watched_ms) or watched_ms) if is_running else watched_ms
+    return day.counters[name].inc * 1_000_000 // limit - spent_ms
+
+
+def _spare_ms(day: DeviceDay, before: DeviceDay | None, name: str, rates: Rates) -> int:
+    """Give what the day before left over: after a cut line or late data the next row on time counts the step across midnight."""
+    if before is None or before.day != day.day - 1 or name not in before.counters:
+        return 0
+    return max(0, -_over_ms(before, name, rates))
 
 
 def _preset(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from census.finding import Finding, contradicts, silent, supports
+from census.finding import Answer, Finding, contradicts, silent, supports
 
 if TYPE_CHECKING:
     from census.enterprise_evidence import EnterpriseClaim, EnterpriseEvidence
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from census.policy import Policy
 
 RULE = "usage_plausible"
+_GRAVEST_FIRST = (Answer.CONTRADICTS, Answer.SILENT, Answer.SUPPORTS)
+"""Of several reporters the worst numbers speak, and of equally bad ones the first."""
 TIED_PART = 4
 """Days equal to another's that began the same day leave the rest alone while they are at most one in so many."""
 
@@ -27,11 +29,7 @@ def usage_plausible(claim: EnterpriseClaim, evidence: EnterpriseEvidence, policy
     found = [_judged(claim, usage, policy) for usage in evidence.usage]
     if not found:
         return silent(RULE, "没有服务商用量", "no provider reports it") if not evidence.edge_days else _own()
-    for answer in ("contradicts", "silent"):
-        first = next((finding for finding in found if finding.answer == answer), None)
-        if first is not None:
-            return first
-    return found[0]
+    return min(found, key=lambda finding: _GRAVEST_FIRST.index(finding.answer))
 
 
 def _own() -> Finding:
@@ -42,13 +40,14 @@ def _own() -> Finding:
 
 def _judged(claim: EnterpriseClaim, usage: Usage, policy: Policy) -> Finding:
     limits, looks = policy.thresholds, usage.looks
-    if looks.behind_days >= limits.copy_days.value:
+    copied = limits.copy_days.value
+    if looks.behind_days >= copied:
         return contradicts(
             RULE,
             f"{looks.behind_days} 天用量与更早上云的另一企业逐日相同",
             f"{looks.behind_days} days equal those of a customer whose use began earlier",
         )
-    if looks.tied_days >= limits.copy_days.value:
+    if looks.tied_days >= copied:
         zh = f"{looks.tied_days} 天用量与另外 {looks.twins - 1} 家企业逐日相同"
         en = f"{looks.tied_days} days equal those of {looks.twins - 1} other customers"
         if looks.twins >= limits.usage_copies_min.value:
@@ -64,7 +63,7 @@ def _judged(claim: EnterpriseClaim, usage: Usage, policy: Policy) -> Finding:
         RULE,
         f"{looks.told_days} 天用量可比，未见异常",
         f"{looks.told_days} days of numbers compared, nothing odd",
-        review=max(looks.twin_days, looks.tied_days) >= limits.copy_days.value,
+        review=max(looks.twin_days, looks.tied_days) >= copied,
     )
 
 

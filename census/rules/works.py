@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from census.finding import Finding, contradicts, silent, supports
 from census.rolling import has_window
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from census.evidence import DeviceDay
     from census.ledger import RobotClaim
     from census.policy import Policy
     from census.robot_evidence import RobotEvidence
 
 RULE = "works"
+_DAY = attrgetter("day")
 
 
 def works(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:
@@ -24,9 +29,8 @@ def works(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding
     """
     limits = policy.thresholds
     days = _judged(claim, evidence, policy)
-    working = _distinct(
-        day.day for day in days if day.worked_ms >= limits.working_day_running_min.value * 60_000
-    )
+    enough_ms = limits.working_day_running_min.value * 60_000
+    working = _distinct([day.day for day in days if day.worked_ms >= enough_ms])
     if has_window(working, limits.working_window.value, limits.working_days.value):
         return supports(RULE, f"{len(working)} 个工作日", f"{len(working)} working days")
     heard = _distinct(
@@ -49,10 +53,11 @@ def works(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding
     )
 
 
-def _judged(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> list[DeviceDay]:
-    start = max(policy.period.first_day, claim.commissioned_day or 0)
-    return [day for day in evidence.days if start <= day.day < policy.period.end_day]
+def _judged(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Sequence[DeviceDay]:
+    """Cut the days, which come in order, to those inside the period and since commissioning."""
+    days, start = evidence.days, max(policy.period.first_day, claim.commissioned_day or 0)
+    return days[bisect_left(days, start, key=_DAY) : bisect_left(days, policy.period.end_day, key=_DAY)]
 
 
-def _distinct(days: object) -> list[int]:
-    return sorted(set(days))  # type: ignore[call-overload]
+def _distinct(days: Iterable[int]) -> list[int]:
+    return sorted(set(days))

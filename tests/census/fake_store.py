@@ -29,6 +29,7 @@ class FakeEvent:
     until_ms: int | None = None
     public_key: str = "ed25519 AAAA"
     leaf: int = 0
+    epoch: str = ""
 
 
 @dataclass

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from census.calendar import DAY_MS, day_of, day_start_ms, parse_day, parse_instant, write_day, write_instant
+from census.calendar import (
+    DAY_MS,
+    day_of,
+    day_start_ms,
+    days_between,
+    parse_day,
+    parse_instant,
+    write_day,
+    write_instant,
+)
 
 
 def test_a_day_begins_at_midnight_in_wenzhou() -> None:
@@ -39,3 +48,11 @@ def test_days_and_instants_are_written_as_iso_8601() -> None:
     assert write_day(parse_day("2018-03-31")) == "2018-03-31"
     assert write_day(None) == "-"
     assert write_instant(day_start_ms(parse_day("2018-04-01"))) == "2018-04-01T00:00:00+08:00"
+
+
+def test_days_between_are_half_open() -> None:
+    days = (3, 5, 5, 8)
+    assert days_between(days, 3, 8) == (3, 5, 5)
+    assert days_between(days, 4, 9) == (5, 5, 8)
+    assert days_between(days, 9, 4) == ()
+    assert days_between((), 3, 8) == ()

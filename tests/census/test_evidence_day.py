@@ -38,6 +38,20 @@ def test_a_fall_beside_another_counters_fall_is_no_rollover(store: FakeStore) ->
     assert (second.inc, second.unheard_inc, second.unexplained) == (10, 0, 0)
 
 
+def test_what_was_set_aside_is_counted_whether_or_not_a_good_value_stands_beside_it(store: FakeStore) -> None:
+    """Late rows tell of it again; a liar's number is cut as any other."""
+    rows = [
+        machine_row("2018-01-05", 0, **counted(5, 9), cycles_odd=2),
+        machine_row("2018-01-05", 4, cycles_odd=3),
+        machine_row("2018-01-05", 8, **counted(9, 9), cycles_odd=7, late=True),
+        machine_row("2018-01-06", 0, **counted(9, 12)),
+        machine_row("2018-01-07", 0, **counted(12, 12), cycles_odd=2**62),
+        machine_row("2018-01-07", 4, **counted(12, 12), cycles_odd=-4),
+    ]
+    put_machines(store, rows)
+    assert [(one.inc, one.odd) for one in cycles(store)] == [(4, 5), (3, 0), (0, 10**12)]
+
+
 @pytest.mark.parametrize("event", ["resets", "unexplained"])
 def test_a_rollover_beside_another_counters_event_is_not_believed(store: FakeStore, event: str) -> None:
     wrapped = counted(65_530, 4, cycles_inc=10, cycles_rollovers=1)

@@ -34,6 +34,7 @@ def heard(store: FakeStore) -> FakeStore:
             "leaf": leaf,
             "profile": PROFILE.profile_id,
         }
+        values["cycles_odd"] = 3 if number == 2 else None
         values |= {"cycles_from": 10 * number, "cycles_raw": 10 * number + 10, "cycles_inc": 10}
         store.put("machine", machine_day(day, **values))
         sealed = day_start_ms(parse_day(day) + 2)
@@ -84,7 +85,7 @@ def test_a_robot_leads_to_days_and_rule_texts(result: CensusResult) -> None:
 def test_a_day_leads_to_rows_batches_and_registers(heard: FakeStore, result: CensusResult) -> None:
     told = explain_rows(heard, result, "R-0001", DAY, "en")
     assert "rows 6" in told
-    assert "cycles:20→30(+10)" in told
+    assert "cycles:20→30(+10)  cycles_odd=3" in told
     assert f"leaf 102  {GATEWAY}/{'e' * 32}/3  sha256 {102:064x}" in told
     assert PROFILE.profile_id in told
     point = next(name for name, point in PROFILE.profile.points.items() if point.metric == "cycles")

@@ -10,15 +10,25 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from census.pairs import PairLimits, Shared, find_shared
+from census.pairs import find_shared
 from census.residuals import residuals_of
+from census.shared import PairLimits, Shared
 from tests.census.samples import device_day
 
 if TYPE_CHECKING:
     from census.evidence import DeviceDay, DeviceKey
 
 Series = NDArray[np.int64]
-LIMITS = PairLimits(strength_percent=40, sigmas=8, replay_sigmas=6, lag_d=21, line_lag_h=2, days_min=3)
+LIMITS = PairLimits(
+    strength_percent=40,
+    sigmas=8,
+    replay_sigmas=6,
+    lag_d=21,
+    line_lag_h=2,
+    days_min=3,
+    week_strength_percent=60,
+    week_rough_percent=4,
+)
 FIRST = 736_331
 SEEDS = range(12) if os.environ.get("MFL_ALL") else range(3)
 
@@ -149,3 +159,45 @@ def test_seconds_running_speak_where_no_counter_grows() -> None:
         )
     (one,) = find_shared(days, LIMITS)
     assert (one.mine[1], one.lag_h) == ("d006", 30)
+
+
+def template(seed: int, days: int, noise: float) -> Series:
+    """One honest week told over and over, with noise on each hour."""
+    week = fleet(seed, 1, 14)[0][:168]
+    told = np.tile(week, days // 7 + 1)[: days * 24]
+    return np.rint(told * np.random.default_rng([seed, 1]).normal(1, noise, len(told))).astype(np.int64)
+
+
+@pytest.mark.parametrize("noise", [0.03, 0.05])
+def test_one_week_told_for_ever_with_noise_is_found(noise: float) -> None:
+    town = list(fleet(5, 6, 63))
+    (one,) = shared([*town, template(8, 63, noise)])
+    assert (one.mine, one.theirs, one.is_week) == (("g001", "d006"), ("g001", "d006"), True)
+    assert one.lag_h % 168 == 0
+    assert one.strength >= 75
+
+
+def metronome(seed: int, days: int) -> Series:
+    """Constant cycles with fixed stops of the day and the week, and rare stops by chance."""
+    rng = np.random.default_rng([seed, 2])
+    hours = np.arange(days * 24)
+    hour, weekday = hours % 24, hours // 24 % 7
+    on = (hour >= 6) & (hour < 22) & (weekday < 6)
+    share = np.where(hour == 10, 0.75, 1.0) * np.where((hour == 15) & (weekday == 4), 0.4, 1.0)
+    share *= np.where(rng.random(len(hours)) < 0.04, rng.random(len(hours)), 1.0)
+    made = np.floor(np.cumsum(on * share * 3600 / rng.uniform(8, 60)))
+    grown: Series = np.diff(made, prepend=0).astype(np.int64)
+    return grown
+
+
+def test_constant_cycles_with_rare_stops_repeat_themselves_honestly() -> None:
+    assert shared([metronome(seed, 84) for seed in range(30)]) == []
+
+
+def test_a_fixed_event_of_the_week_is_no_template() -> None:
+    town = fleet(9, 8, 84).copy()
+    for robot, series in enumerate(town):
+        weeks = series.reshape(-1, 168)
+        for slot in range(24 * (robot % 5) + 8, 168, 31):
+            weeks[:, slot] //= 3
+    assert shared(list(town)) == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from census.calendar import day_start_ms
 from census.compare import Copy
-from census.evidence import Evidence, GatewayDay
+from census.evidence import Epoch, Evidence, GatewayDay
 from census.ledger import Binding, InvoiceLine, Ledger, Replacement
 from census.robot_evidence import RobotEvidence, RobotIndex, normal_serial
 from tests.census.samples import FIRST, USCC, claim, device_day, identity, silent_day
@@ -52,6 +52,18 @@ def test_days_count_only_inside_the_binding_but_all_are_seen(policy: Policy) -> 
     found = gather(policy, evidence, bindings=(bind(start=1, end=3), bind(start=5)))
     assert [day.day - FIRST for day in found.days] == [1, 2, 5]
     assert len(found.all_days) == 6
+
+
+def test_days_of_two_devices_stand_in_the_order_of_time(policy: Policy) -> None:
+    evidence = world(*[device_day(FIRST + day, device=device) for device in ("r2", "r1") for day in (0, 1)])
+    found = gather(policy, evidence, bindings=(bind(device="r2"), bind(device="r1", start=1)))
+    assert [(day.day - FIRST, day.device) for day in found.all_days] == [
+        (0, "r1"),
+        (0, "r2"),
+        (1, "r1"),
+        (1, "r2"),
+    ]
+    assert [(day.day - FIRST, day.device) for day in found.days] == [(0, "r2"), (1, "r1"), (1, "r2")]
 
 
 def test_a_day_bound_in_part_is_not_credited(policy: Policy) -> None:
@@ -196,6 +208,17 @@ def test_broken_days_are_those_of_bound_gateways_inside_the_binding(policy: Poli
     }
     found = gather(policy, world(device_day(FIRST), gateway_days=days), bindings=(bind(end=3),))
     assert found.broken_days == {("gw1", FIRST)}
+
+
+def test_silent_epochs_are_those_of_bound_gateways_begun_before_the_bindings_end(policy: Policy) -> None:
+    silent = Epoch("e" * 32, at(1), 5, is_break=True, is_silent=True)
+    later, fine = replace(silent, epoch="f" * 32, began_ms=at(9)), replace(silent, is_silent=False)
+    days = {
+        "gw1": (GatewayDay(FIRST, 1, 0, 1, (fine,)), GatewayDay(FIRST + 1, 0, 2, 1, (silent, later))),
+        "gw2": (GatewayDay(FIRST, 0, 1, 0, (replace(silent, epoch="d" * 32),)),),
+    }
+    found = gather(policy, world(device_day(FIRST), gateway_days=days), bindings=(bind(end=3), bind(end=4)))
+    assert found.silent_epochs == (("gw1", silent),)
 
 
 def test_what_goes_with_days_that_come_again_is_no_copy(policy: Policy) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from census.calendar import DAY_MS, HOUR_MS, day_start_ms, parse_day
+from census.calendar import DAY_MS, HOUR_MS, day_start_ms, parse_day, write_day
 from census.compare import Copy
-from census.evidence import CounterDay, GaugeDay, Increments
+from census.evidence import CounterDay, Epoch, GaugeDay, Increments
 from census.ledger import InvoiceLine, Replacement
 from census.regularity import Rhythm
 from census.robot_evidence import Predecessor, Rival, RobotEvidence
@@ -52,6 +52,28 @@ def moving(**gauges: GaugeDay) -> RobotEvidence:
     return robot_evidence([device_day(FIRST + number, gauges=gauges) for number in range(10)])
 
 
+def powered(*hours_told: int) -> RobotEvidence:
+    """A counter of hours powered, that grew by so many hours on each day."""
+    return robot_evidence([
+        device_day(FIRST + number, counters={"power_on_s": CounterDay(told * 3600, 0, told * 3600, 1000, 0, 0, 0, 0)})
+        for number, told in enumerate(hours_told)
+    ])  # fmt: skip
+
+
+def drawing(standing_w: int, more_w: int) -> RobotEvidence:
+    """Energy alone, over days of two to eleven hours running and twelve powered."""
+    days = []
+    for number in range(10):
+        running_h = 2 + number
+        used = standing_w * 12 + more_w * running_h + number % 3
+        energy = CounterDay(used, 0, used, 1, 0, 0, 0, 0)
+        powered = {"ready_ms": (12 - running_h) * HOUR_MS, "off_ms": 12 * HOUR_MS}
+        days.append(
+            device_day(FIRST + number, running_h, gauges={}, counters={"energy_wh": energy}, **powered)
+        )
+    return robot_evidence(days)
+
+
 def scripted(told: Increments, grown: int = 200, days: int = 10) -> RobotEvidence:
     counters = {"cycles": CounterDay(grown, 0, grown, 1, 0, 0, 0, 0)}
     varied = Increments(10, 10, 0, 0, 0)
@@ -73,6 +95,7 @@ INVOICED = robot_evidence(
     identities=(identity(source="register"),),
     invoices=(InvoiceLine("FP1", "1", USCC, "s", "ACME", "Arm6", "S1", FIRST),),
 )
+LOST = Epoch("e" * 32, day_start_ms(FIRST + 1), 7, "outbox_lost", is_break=True, is_silent=True)
 CASES: list[tuple[str, str, str, RobotClaim, RobotEvidence]] = [
     ("claimed_once", "supports", "only claim", claim(), robot_evidence()),
     ("claimed_once", "contradicts", "bad code", claim(uscc="91110000600037341M"), robot_evidence()),
@@ -130,6 +153,8 @@ CASES: list[tuple[str, str, str, RobotClaim, RobotEvidence]] = [
     ("physically_possible", "contradicts", "too fast in a step", claim(), counting(cycles=CounterDay(9_000, 0, 9_000, 501_000, 0, 0, 0, 0))),
     ("physically_possible", "contradicts", "too fast while it ran", claim(), counting(cycles=CounterDay(200_000, 0, 200_000, 5_000, 0, 0, 0, 0))),
     ("physically_possible", "contradicts", "more hours than a day has", claim(), counting(run_s=CounterDay(30 * 3600, 0, 30 * 3600, 0, 0, 0, 0, 0))),
+    ("physically_possible", "supports", "a cut line over midnight", claim(), powered(24, 21, 27, 24, 21, 27, 24)),
+    ("physically_possible", "contradicts", "two midnights too much", claim(), powered(24, 24, 27, 24, 24, 27, 24)),
     ("physically_possible", "contradicts", "preset", claim(), counting(cycles=CounterDay(100, 9_000_000, 9_000_100, 100, 0, 0, 0, 0))),
     ("physically_possible", "silent", "for one day", claim(), robot_evidence([device_day(FIRST, counters={"cycles": CounterDay(480_000, 0, 480_000, 1, 0, 0, 0, 0)}), device_day(FIRST + 1)])),
     ("physically_possible", "silent", "unheard", claim(), NOTHING),
@@ -141,6 +166,8 @@ CASES: list[tuple[str, str, str, RobotClaim, RobotEvidence]] = [
     ("motion_agrees", "contradicts", "steady power", claim(), moving(power_w=GaugeDay(9, 900, 100, 149))),
     ("motion_agrees", "contradicts", "no energy", claim(), counting({}, energy_wh=CounterDay(300, 0, 300, 1, 0, 0, 0, 0))),
     ("motion_agrees", "supports", "energy", claim(), counting({}, energy_wh=CounterDay(400, 0, 400, 1, 0, 0, 0, 0))),
+    ("motion_agrees", "supports", "energy that goes with the running", claim(), drawing(190, 120)),
+    ("motion_agrees", "silent", "a standing draw whatever runs", claim(), drawing(190, 0)),
     ("motion_agrees", "silent", "two still days", claim(), robot_evidence([device_day(FIRST + n, gauges={"joint_current_ma": GaugeDay(9, 9, 0, 2_000 if n > 1 else 5)}) for n in range(8)])),
     ("motion_agrees", "silent", "nothing that could tell", claim(), moving()),
     ("motion_agrees", "silent", "unheard", claim(), NOTHING),
@@ -158,6 +185,7 @@ CASES: list[tuple[str, str, str, RobotClaim, RobotEvidence]] = [
     ("unbroken_chain", "supports", "whole", claim(), robot_evidence()),
     ("unbroken_chain", "supports", "one break", claim(), robot_evidence(broken_days=frozenset({("gw1", FIRST)}))),
     ("unbroken_chain", "silent", "too few whole days", claim(), robot_evidence(broken_days=frozenset({("gw1", FIRST + n) for n in range(6)}))),
+    ("unbroken_chain", "silent", "an epoch nobody explained", claim(), robot_evidence([device_day(FIRST)], broken_days=frozenset({("gw1", FIRST + 1)}), silent_epochs=(("gw1", LOST),))),
     ("unbroken_chain", "silent", "unheard", claim(), NOTHING),
     ("new_by_evidence", "silent", "gateway as new", claim(), robot_evidence(gateway_days_before=4)),
     ("new_by_evidence", "silent", "unheard", claim(), NOTHING),
@@ -189,6 +217,8 @@ CASES: list[tuple[str, str, str, RobotClaim, RobotEvidence]] = [
     ("not_a_copy", "contradicts", "a replay of itself", claim(), robot_evidence(copies=(Copy(ME, 7, 5, None),))),
     ("not_a_copy", "contradicts", "correlated, later", claim(), robot_evidence(copies=(Copy(OTHER, 3, 12, True, "correlated", 88, 5),))),
     ("not_a_copy", "contradicts", "a replay under noise", claim(), robot_evidence(copies=(Copy(ME, 14, 12, None, "replay", 90),))),
+    ("not_a_copy", "contradicts", "one week over and over", claim(), robot_evidence(copies=(Copy(ME, 7, 40, None, "week", 92),))),
+    ("not_a_copy", "silent", "a rigid weekly plan", claim(), robot_evidence(copies=(Copy(ME, 7, 40, None, "week", 66),))),
     ("not_a_copy", "silent", "undecided", claim(), robot_evidence(copies=(Copy(OTHER, 0, 5, None),))),
     ("not_a_copy", "silent", "poor days", claim(), robot_evidence([device_day(FIRST + n, pattern_windows=3) for n in range(9)])),
     ("gateway_enrolled", "supports", "ten days", claim(), robot_evidence()),
@@ -232,6 +262,22 @@ def test_every_rule_is_a_file_named_after_it(rule: str) -> None:
 
 def _find(rule: str, evidence: RobotEvidence, policy: Policy) -> Finding:
     return ROBOT_RULES[rule](claim(), evidence, policy)
+
+
+@pytest.mark.parametrize("days", [0, 1, 9])
+def test_an_epoch_that_waits_is_named_with_its_day_and_the_way_out(days: int, policy: Policy) -> None:
+    """Whether nothing, too little or enough is heard beside it."""
+    heard = [device_day(FIRST + 2 + number) for number in range(days)]
+    waiting = (("gw1", LOST), ("gw1", replace(LOST, epoch="f" * 32)))
+    broken = frozenset({("gw1", FIRST + 1)})
+    evidence = robot_evidence(heard, broken_days=broken, silent_epochs=waiting)
+    finding = _find("unbroken_chain", evidence, policy)
+    assert finding.answer == ("supports" if days == 9 else "silent")
+    assert finding.review
+    for text, more in ((finding.zh, "另有 1 条"), (finding.en, "and 1 more")):
+        assert more in text
+        assert write_day(FIRST + 1) in text
+        assert f"mfl store explain-epoch gw1 {'e' * 32}" in text
 
 
 def test_what_nobody_can_decide_asks_for_a_person(policy: Policy) -> None:

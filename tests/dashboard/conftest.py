@@ -45,6 +45,36 @@ def _figure(zh: str, en: str, units: tuple[str, str], **values: Any) -> dict[str
     return {"zh": zh, "en": en, "unit_zh": units[0], "unit_en": units[1], **values}
 
 
+def _change(
+    percent: str | None, base: int | None, month: str, reason: tuple[str, str] = ("", "")
+) -> dict[str, Any]:
+    return {
+        "base_month": month,
+        "base": base,
+        "percent": percent,
+        "reason_zh": reason[0],
+        "reason_en": reason[1],
+    }
+
+
+NO_YEAR = ("未给出上年同期结果", "no result of the year before was given")
+NOT_SIGNED = ("名单没有签发单位的有效签名", "no valid signature of the issuer")
+
+
+def _list(name: str, zh: str, en: str, listed: int | None) -> dict[str, Any]:
+    reason = NOT_SIGNED if listed is None else ("", "")
+    return {
+        "list": name,
+        "zh": zh,
+        "en": en,
+        "unit_zh": "家",
+        "target": 30,
+        "listed": listed,
+        "reason_zh": reason[0],
+        "reason_en": reason[1],
+    }
+
+
 def _division(code: str, zh: str, en: str, counts: tuple[int, int, int]) -> dict[str, Any]:
     confirmed, refuted, unproven = counts
     return {
@@ -58,10 +88,9 @@ def _division(code: str, zh: str, en: str, counts: tuple[int, int, int]) -> dict
     }
 
 
-@pytest.fixture
-def figures() -> dict[str, Any]:
-    """Give a census at the end of August 2018: robots behind schedule, enterprises ahead of it."""
-    robots = _figure(
+def _robots() -> dict[str, Any]:
+    """Give a figure behind schedule."""
+    return _figure(
         "新增机器人",
         "Newly deployed robots",
         ("台", "units"),
@@ -82,9 +111,19 @@ def figures() -> dict[str, Any]:
         ],
         refuted_by_rule={"not_a_copy": 61, "new_by_evidence": 57},
         unproven_by_rule={"works": 402, "gateway_enrolled": 35},
+        growth={
+            "month": "2018-08",
+            "confirmed": 1123,
+            "on_month": _change("+12.3", 1000, "2018-07"),
+            "on_year": _change(None, None, "2017-08", NO_YEAR),
+        },
         review=4,
     )
-    enterprises = _figure(
+
+
+def _enterprises() -> dict[str, Any]:
+    """Give a figure ahead of it."""
+    return _figure(
         "新增上云企业",
         "Enterprises newly on cloud",
         ("家", "enterprises"),
@@ -103,8 +142,19 @@ def figures() -> dict[str, Any]:
         ],
         refuted_by_rule={"registered_entity": 512, "live_use": 99},
         unproven_by_rule={"live_use": 1214},
+        growth={
+            "month": "2018-08",
+            "confirmed": None,
+            "on_month": _change("-4.0", 2500, "2018-07"),
+            "on_year": _change("+0.5", 2390, "2017-08"),
+        },
         review=0,
     )
+
+
+@pytest.fixture
+def figures() -> dict[str, Any]:
+    """Give a census at the end of August 2018: robots behind schedule, enterprises ahead of it."""
     return {
         "policy": "wenzhou-2018",
         "policy_digest": "3f" * 32,
@@ -114,7 +164,11 @@ def figures() -> dict[str, Any]:
         "log_size": 391_204,
         "root_hash": "9c" * 32,
         "code_version": "0.1.0",
-        "figures": {"robots_new": robots, "enterprises_on_cloud": enterprises},
+        "named_lists": [
+            _list("demonstration", "示范企业", "Demonstration enterprises", 28),
+            _list("benchmark", "标杆企业", "Benchmark enterprises", None),
+        ],
+        "figures": {"robots_new": _robots(), "enterprises_on_cloud": _enterprises()},
         "problems": ["robots.csv:17: axes: not a number"],
         "verdicts": {"robots": {}, "enterprises": {"91330300MA2EXAMPLE": {"verdict": "confirmed"}}},
     }

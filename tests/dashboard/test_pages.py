@@ -74,6 +74,12 @@ def test_the_overview_shows_both_targets_with_their_schedule(site: Site, figures
         "jaka_zu@ba9876543210",
         "391,204",
         "2018-09-01 00:00 (UTC+08:00)",
+        "2018-08 认定",
+        "+12.3% <small>2018-07 · 1,000</small>",
+        "未给出上年同期结果",
+        "签发名单",
+        "标杆企业",
+        "名单没有签发单位的有效签名",
     ):
         assert wanted in page.text, wanted
 

@@ -25,6 +25,7 @@ def test_templates_and_words_agree_exactly() -> None:
         used |= set(re.findall(r'\bt\("(\w+)"', template.read_text()))
     by_code = {
         *("claimed", "confirmed", "refuted", "unproven"),
+        *("month_confirmed", "on_month", "on_year"),
         *("ahead", "behind", "on_schedule", "progress_bar", "claims_bar"),
         *("policy_digest", "ledger_digest", "as_of", "log_size", "root_hash", "code_version"),
         *("not_found", "not_allowed", "failed", "failed_note"),
@@ -80,6 +81,32 @@ def test_the_schedule_is_told_in_words(
     assert (card.standing, card.schedule) == (standing, text)
 
 
+def test_a_month_is_compared_and_a_missing_base_has_its_reason(figures: dict[str, Any]) -> None:
+    robots, enterprises = (card.month for card in overview(figures, "en").cards)
+    assert (robots.label, robots.confirmed) == ("Confirmed in 2018-08", "1,123")
+    assert [(one.label, one.change, one.base) for one in robots.compared] == [
+        ("On the month before", "+12.3%", "2018-07 · 1,000"),
+        ("On the year before", "—", "no result of the year before was given"),
+    ]
+    assert enterprises.confirmed == "·", "too small to publish"
+    assert [one.change for one in enterprises.compared] == ["-4.0%", "+0.5%"]
+
+
+def test_before_a_month_is_over_the_reason_stands_in_its_place(figures: dict[str, Any]) -> None:
+    reason = {"reason_zh": "尚无完整月份", "reason_en": "no whole month of the period is over"}
+    figures["figures"]["robots_new"]["growth"] = {"month": None, "on_month": reason}
+    month = overview(figures, "zh").cards[0].month
+    assert (month.label, month.compared, month.note) == ("", (), "尚无完整月份")
+
+
+def test_a_list_that_is_not_signed_is_no_zero(figures: dict[str, Any]) -> None:
+    lists = overview(figures, "en").lists
+    assert [(one.name, one.listed, one.target, one.reason) for one in lists] == [
+        ("Demonstration enterprises", "28", "30", ""),
+        ("Benchmark enterprises", "—", "30", "no valid signature of the issuer"),
+    ]
+
+
 def test_more_than_the_target_fills_the_bar_and_no_more(figures: dict[str, Any]) -> None:
     figures["figures"]["robots_new"]["completion_percent"] = "113.4"
     assert overview(figures, "zh").cards[0].done_width == BAR
@@ -110,11 +137,13 @@ def test_segments_lie_end_to_end_inside_the_bar(
         "refuted_by_rule": {},
         "unproven_by_rule": {},
         "review": 0,
+        "growth": {"month": None, "on_month": {"reason_zh": "", "reason_en": ""}},
     }
     census: dict[str, Any] = dict.fromkeys(
         ("policy_digest", "ledger_digest", "root_hash", "code_version", "policy"), ""
     )
     census |= {"as_of": "2018-09-01T00:00:00+08:00", "log_size": 0, "profile_digests": [], "problems": []}
+    census["named_lists"] = []
     segments = overview({**census, "figures": {"robots_new": figure}}, "zh").cards[0].segments
     end = 0
     for segment in segments:

@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
@@ -21,6 +22,10 @@ from simulators.specs import small_spec
 from simulators.truth import read_truth
 from telemetry.errors import ConfigError
 
+if TYPE_CHECKING:
+    from census.run import CensusResult
+    from simulators.world import Gateway
+
 ROOT = Path(__file__).parents[2]
 SEED = 4
 
@@ -32,8 +37,16 @@ def _write(folder: Path, seed: int = SEED) -> Path:
     world = build_world(
         replace(spec, enterprises={"honest": 12, "bad_code": 2}, window_s=21_600, poll_s=10_800)
     )
+    world = replace(world, gateways=_with_breaks(world.gateways))
     write_city(world, folder, [LocalMaker(world)], lambda _day, _rows: None)
     return folder
+
+
+def _with_breaks(gateways: tuple[Gateway, ...]) -> tuple[Gateway, ...]:
+    """Let one workshop's gateway lose its outbox twice in January, with somebody to answer for it."""
+    chosen = next(one for one in gateways if one.kind == "edge" and one.workshop and one.enrolled)
+    broken = replace(chosen, lost_days=(9, 11), explained=True)
+    return tuple(broken if one == chosen else one for one in gateways)
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +106,43 @@ def test_a_batch_changed_by_one_byte_is_named_and_bears_no_witness(copy: Path) -
     path.write_bytes(bytes(data))
     told = "\n".join(city_census(copy).problems)
     assert path.relative_to(copy).as_posix() in told
+
+
+def _confirmed(result: CensusResult, *, at: str = "", away: str = "") -> set[str]:
+    """Name the confirmed robots that are bound to one gateway, or to any but one."""
+    verdicts = to_json(result)["verdicts"]["robots"]
+    return {
+        bound.robot
+        for bound in result.ledger.bindings
+        if verdicts[bound.robot]["verdict"] == "confirmed" and bound.gateway == (at or bound.gateway) != away
+    }
+
+
+def test_chains_broken_twice_are_silent_until_a_line_answers_for_one(copy: Path) -> None:
+    path = copy / "keys" / "epochs.csv"
+    head, *words = path.read_text(encoding="utf-8").splitlines()
+    assert [line.count(",") for line in (head, *words)] == [4, 4, 4]
+    gateway, second = words[1].split(",")[:2]
+    lines = [head, words[0], f"{gateway},{'f' * 32},2018-01-04,w,y", f"gw-none,{second},2018-01-04,w,y"]
+    path.write_text("\n".join([*lines, f"{gateway},{second},soon,w,y"]) + "\n", encoding="utf-8")
+    answered = city_census(copy)
+    told = [problem for problem in answered.problems if "keys/epochs.csv" in problem]
+    assert [problem.partition("keys/epochs.csv:")[2][:1] for problem in told] == ["5", "3", "4"]
+    assert "no batch of" in told[1]
+    assert "'gw-none' was never enrolled" in told[2]
+    assert not any("explain-epoch" in problem for problem in answered.problems)
+    path.unlink()
+    silent = city_census(copy)
+    assert _confirmed(answered, at=gateway)
+    assert not _confirmed(silent, at=gateway)
+    assert _confirmed(silent, away=gateway) == _confirmed(answered, away=gateway) != set()
+    for robot in _confirmed(answered, at=gateway):
+        verdict = to_json(silent)["verdicts"]["robots"][robot]
+        assert verdict["verdict"] == "unproven"
+        (chain,) = [finding for finding in verdict["findings"] if finding["rule"] == "unbroken_chain"]
+        assert second in chain["en"]
+    assert [f"explain-epoch {gateway} {second}" in problem for problem in silent.problems].count(True) == 1
+    assert silent.header.log_size == answered.header.log_size - 1
 
 
 @pytest.mark.parametrize("what", ["gone", "moved"])

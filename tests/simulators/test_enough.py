@@ -27,6 +27,8 @@ def test_a_day_is_heard_when_the_box_was_on_its_clock_good_and_its_batch_in() ->
     assert heard_days(replace(GATEWAY, late_days={4: 70, 6: 70}), 8) == [4, 5, 7]
     assert heard_days(replace(GATEWAY, broken_from_day=5), 8) == [4, 5]
     assert heard_days(replace(GATEWAY, revoked_day=7), 8) == [4, 5]
+    assert heard_days(replace(GATEWAY, lost_days=(5, 6)), 8) == [4, 5]
+    assert heard_days(replace(GATEWAY, lost_days=(5, 6), explained=True), 8) == [4, 5, 6, 7]
 
 
 def test_those_who_show_nothing_have_never_shown_enough(city: World) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from simulators.history import GatewayPast, day_start_ms, key_on
+from simulators.history import GatewayPast, day_start_ms, epoch_after_loss, key_on
 from simulators.specs import city_spec
 from simulators.world import Behaviour, Device, Faults, Gateway
 from telemetry.clock import ClockState
@@ -108,6 +108,21 @@ def test_a_replaced_box_has_its_own_key_and_epoch_and_says_what_it_replaced() ->
         batch.seal.epoch == epochs[1] for batch in batches
     ]
     assert not signature_holds(batches[-1].seal, old)
+
+
+def test_a_lost_outbox_begins_a_new_epoch_under_the_same_key() -> None:
+    gateway = replace(GATEWAY, lost_days=(10, 12))
+    _, batches, lines = _told(gateway, KUKA)
+    epochs = list(dict.fromkeys(batch.seal.epoch for batch in batches))
+    assert epochs[1:] == [epoch_after_loss(gateway, SPEC, day) for day in (10, 12)]
+    words = [line for line in lines if line.measurement == "epoch"]
+    assert [(word.fields["reason"], word.fields["previous"]) for word in words] == [
+        ("first", ""),
+        ("outbox_lost", epochs[0]),
+        ("outbox_lost", epochs[1]),
+    ]
+    key = key_on(gateway, SPEC.seed, 0).public_key()
+    assert all(signature_holds(batch.seal, key) for batch in batches)
 
 
 def test_a_clock_never_synchronised_seals_as_such_and_the_identity_is_asked_again() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from census.calendar import day_start_ms, parse_day
 from census.engine import Scope, gather_evidence
 from tests.census.fake_store import FakeStore, identity_row, machine_row
 from tests.census.test_chain import batch
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 DAYS = [f"2018-01-{day:02}" for day in range(5, 17)]
 RUN_S = 1500
+
+
+def start_ms(number: int) -> int:
+    """When the numbered day begins (UTC ms)."""
+    return day_start_ms(parse_day(DAYS[number]))
+
 
 CHILD = """
 import pickle, sys
@@ -64,6 +71,9 @@ def rows_of(device: str, gateway: str, seed: int) -> list[dict[str, Any]]:
                     f"{name}_step_max": rng.randrange(9),
                     f"{name}_step_ms": rng.choice([0, 1000, 60_000]),
                 }
+            if hour % 7 == 0:
+                values["cycles_odd"] = number
+            values["epoch"] = "aabbccddddee"[number] * 32
             level = rng.randrange(-50, 5000)
             values |= {
                 "power_w_n": 60,
@@ -95,13 +105,21 @@ def city(store: FakeStore) -> Scope:
     links[4]["prev"] = "f" * 64
     links[6]["clock_state"] = "unsynced"
     store.put("batch", links)
+    # gw3 breaks its chain three times; one epoch is explained, and of the other two one is too many.
+    for number, epoch in enumerate("abcd"):
+        place = {"gateway": "gw3", "epoch": epoch * 32, "leaf": 60 * number + 1, "received_ms": 2**42}
+        store.put("batch", [batch(1, **place, sealed_ms=start_ms(4 + number))])
+        told = {"reason": "conflict", "previous": "z", "previous_seq": number, "grade": "signed"}
+        if number < 3:
+            store.put("epoch", [{"seq": 1, "time_ms": start_ms(3 + number), **place, **told}])
     beats = [machine_row(day, hour) for day in DAYS for hour in range(0, 24, 6)]
     store.put("heartbeat", [row | {"gateway": "gw2"} for row in beats])
     for enterprise in ("E1", "E2"):
         store.put(
             "cloud_usage", [usage_row(day, enterprise=enterprise, requests=5000, cpu_s=7000) for day in DAYS]
         )
-    return Scope(10_000, 2**53, spans)
+    explained = frozenset({("gw3", "b" * 32)})
+    return Scope(10_000, 2**53, spans, explained=explained, epoch_breaks_max=1)
 
 
 def kill_when_working(log: Path, cluster: Cluster, done: threading.Event) -> None:
@@ -145,7 +163,8 @@ def test_evidence_is_equal_though_a_worker_is_killed(tmp_path: Path, cluster: Cl
     for field in fields(ours):
         assert getattr(theirs, field.name) == getattr(ours, field.name), field.name
     assert sum(len(days) for days in ours.device_days.values()) >= 24 * 10
-    assert ours.problems
+    assert any("explain-epoch" in problem for problem in ours.problems)
+    assert {len(days) for key, days in ours.device_days.items() if key[0] == "gw3"} == {12 - 4 - 2}
     events = [json.loads(line)["Event"] for path in log.iterdir() for line in path.read_text().splitlines()]
     tasks = [place for place, event in enumerate(events) if event == "SparkListenerTaskEnd"]
     lost = events.index("SparkListenerExecutorRemoved")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 NOW = 1_514_822_400_000
 
 
+WORD = ("--on", "2018-05-03", "--who", "duty", "--why", "stolen")
+
+
 def run(*words: str, directory: Path) -> Result:
     return CliRunner(catch_exceptions=False).invoke(command, [*words, "--store", str(directory)])
 
@@ -74,6 +77,9 @@ def test_enrol_prints_the_token_once_and_it_opens(
         (("enrol", "gw2", "--key", "ed25519 AAAA", "--from", "2018-01-01T08:00:00"), "needs its offset"),
         (("revoke", "nobody"), "never enrolled"),
         (("token", "gw1"), "already names"),
+        (("explain-epoch", "gw1", "f00", *WORD), "no batch of gw1 has the epoch 'f00'"),
+        (("explain-epoch", "gw7", "f00", *WORD), "'gw7' was never enrolled"),
+        (("explain-epoch", "gw1", "f00", "--on", "2018-05-03"), "--who"),
         (("verify", "--size", "3"), "give both"),
         (("export",), "--day"),
         (("export", "--day", "2018-01-01", "--start", "2018-01-01"), "--day"),
@@ -144,6 +150,17 @@ def test_a_store_in_use_can_be_read_but_not_rebuilt(store: EmbeddedStore, sealer
     assert "open for writing" in result.output
 
 
+def test_an_epoch_is_explained_for_good(
+    home: Path, sealer: Sealer, open_store: Callable[..., EmbeddedStore]
+) -> None:
+    result = run("explain-epoch", "gw1", sealer.epoch, *WORD, directory=home)
+    assert (result.exit_code, result.output) == (0, "")
+    assert run("verify", directory=home).exit_code == 0
+    word = open_store(read_only=True).events()[-1]
+    assert (word.kind, word.epoch, word.who, word.why) == ("explain", sealer.epoch, "duty", "stolen")
+    assert word.from_ms == 1_525_276_800_000
+
+
 def test_a_store_in_use_takes_enrolments_through_its_inbox(
     store: EmbeddedStore, still: StillClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +179,8 @@ def test_a_store_in_use_takes_enrolments_through_its_inbox(
     assert grant is not None
     assert grant.role == "writer"
     assert run("token", "gw1", directory=store.directory).exit_code == 1
+    mistaken = run("explain-epoch", "gw1", "f00", *WORD, directory=store.directory)
+    assert (mistaken.exit_code, "no batch of gw1" in mistaken.output) == (1, True)
     assert run("revoke", "grafana", "--from", "2018-01-01", directory=store.directory).exit_code == 0
     assert store.grant(result.stdout.strip()) is None
 

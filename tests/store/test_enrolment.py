@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.enrolment import Authority, EnrolmentError, Event, EventKind, enrol_event, read_event, with_token
+from store.enrolment import (
+    Authority,
+    EnrolmentError,
+    Event,
+    EventKind,
+    enrol_event,
+    explain_event,
+    read_event,
+    with_token,
+)
 from store.frames import Frame, FrameKind, encode_frame
 
 if TYPE_CHECKING:
@@ -82,6 +91,46 @@ def test_an_earlier_revocation_is_not_undone_by_a_later_one(sealer: Sealer) -> N
     assert authority.grant(token, 49) is not None
     assert authority.grant(token, 50) is None
     assert token == "mfl_" + "07" * 32
+
+
+def test_a_word_on_an_epoch_reads_back_and_binds_no_key(store: EmbeddedStore, sealer: Sealer) -> None:
+    store.write_many([(batch, 5) for batch in sealer.batches(1)])
+    word = explain_event("gw1", sealer.epoch, on_ms=4, who=" 值班员 ", why="box stolen")
+    store.append_event(word, 6)
+    kept = store.events()[-1]
+    assert (kept.kind, kept.gateway, kept.epoch) == ("explain", "gw1", sealer.epoch)
+    assert (kept.who, kept.why, kept.from_ms, kept.received_ms) == ("值班员", "box stolen", 4, 6)
+    assert b'"why":"box stolen"' in word.body()
+    assert store.write_many([(batch, 7) for batch in sealer.batches(2)])[-1].kind == "stored"
+
+
+@pytest.mark.parametrize(
+    ("gateway", "epoch", "who", "why", "reason"),
+    [
+        ("gw9", None, "w", "y", "'gw9' was never enrolled"),
+        ("gw1", "f" * 32, "w", "y", "no batch of gw1 has the epoch 'ffff.*the log holds [0-9a-f]{32}$"),
+        ("gw1", None, " ", "y", "say who answers for it in one line of 1 to 100"),
+        ("gw1", None, "w", "", "say what happened"),
+        ("gw1", None, "w", "a\nb", "say what happened"),
+        ("gw1", None, "w" * 101, "y", "say who"),
+    ],
+)
+def test_a_word_that_says_nothing_or_names_what_is_not_here_is_refused(
+    store: EmbeddedStore,
+    sealer: Sealer,
+    *,
+    gateway: str,
+    epoch: str | None,
+    who: str,
+    why: str,
+    reason: str,
+) -> None:
+    store.write_many([(batch, 5) for batch in sealer.batches(1)])
+    size = store.log_size()
+    word = Event(EventKind.EXPLAIN, gateway, from_ms=4, epoch=epoch or sealer.epoch, who=who, why=why)
+    with pytest.raises(EnrolmentError, match=reason):
+        store.append_event(word, 6)
+    assert store.log_size() == size
 
 
 def test_an_event_that_cannot_be_read_does_not_stop_the_start(
