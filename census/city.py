@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import tempfile
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from census.row_folder import RowFolder
-    from census.run import CensusResult
+    from census.run import CensusResult, CensusStore
     from telemetry.seal import Batch
 
 GROUP = 256
@@ -102,8 +103,19 @@ def city_census(folder: Path, *, as_of_ms: int | None = None, log_size: int | No
     Without `as_of_ms` it counts the whole days that were over when the last batch came in. Where the folder holds rows
     in place of batches, nothing is verified, and the first problem says so.
     """
+    with taken_city(folder, as_of_ms=as_of_ms, log_size=log_size) as (_, result):
+        return result
+
+
+@contextmanager
+def taken_city(
+    folder: Path, *, as_of_ms: int | None = None, log_size: int | None = None
+) -> Iterator[tuple[CensusStore, CensusResult]]:
+    """Take the census of a city folder and give what it was taken from as well, as long as the context lasts."""
     if holds_rows(folder):
-        return _row_census(folder, as_of_ms, log_size)
+        rows, end_ms, problems = open_rows(folder)
+        yield rows, _taken(rows, folder, problems, (end_ms if as_of_ms is None else as_of_ms, log_size))
+        return
     receipts, problems = _receipts(folder)
     end_ms = day_start_ms(day_of(max((one.received_ms for one in receipts), default=0)))
     clock = Clock(lambda: end_ms, lambda: 0, "city")
@@ -113,27 +125,21 @@ def city_census(folder: Path, *, as_of_ms: int | None = None, log_size: int | No
             problems += _enrol(store, folder)
             problems += _fill(store, folder, receipts)
             problems += _explain(store, folder, end_ms)
-            result = run_census(
+            yield (
                 store,
-                folder / "ledger",
-                str(folder / "policy.yaml"),
-                as_of_ms=end_ms if as_of_ms is None else as_of_ms,
-                log_size=log_size,
+                _taken(store, folder, problems, (end_ms if as_of_ms is None else as_of_ms, log_size)),
             )
         finally:
             store.close()
-    return replace(result, problems=(*map(str, problems), *result.problems))
 
 
-def _row_census(folder: Path, as_of_ms: int | None, log_size: int | None) -> CensusResult:
-    """Take the census of rows that were never sealed."""
-    store, end_ms, problems = open_rows(folder)
+def _taken(
+    store: CensusStore, folder: Path, problems: list[Problem], bounds: tuple[int, int | None]
+) -> CensusResult:
+    """Take the census of a folder's rows up to (UTC ms, leaves)."""
+    as_of_ms, log_size = bounds
     result = run_census(
-        store,
-        folder / "ledger",
-        str(folder / "policy.yaml"),
-        as_of_ms=end_ms if as_of_ms is None else as_of_ms,
-        log_size=log_size,
+        store, folder / "ledger", str(folder / "policy.yaml"), as_of_ms=as_of_ms, log_size=log_size
     )
     return replace(result, problems=(*map(str, problems), *result.problems))
 

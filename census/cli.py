@@ -18,6 +18,7 @@ from telemetry.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from census.engine import DayFiles
     from census.run import CensusResult
     from store.embedded import EmbeddedStore
 
@@ -71,15 +72,18 @@ def _asks(command: Callable[..., None]) -> Callable[..., None]:
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
 
 
-@census.command()
-@_asks
-@click.option(
+_of_a_city = click.option(
     "--city",
     "city_dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A city folder (docs/city-folder.md) with its own ledger, policy and sealed batches, in place of --store and "
     "--ledger.",
 )
+
+
+@census.command()
+@_asks
+@_of_a_city
 @click.option("--json", "as_json", is_flag=True, help="Print the whole result as JSON.")
 @click.option("--strict", is_flag=True, help="Exit 1 when the result lists problems.")
 @click.option("--previous", type=_DOCUMENT, help="An earlier run's JSON: list what was restated since.")
@@ -114,8 +118,7 @@ def run(
     from census.row_folder import holds_rows
 
     if city_dir is not None:
-        if store_dir is not None or ledger_dir is not None:
-            raise click.UsageError("--city brings its own store and ledger: leave --store and --ledger away")
+        _only_the_city(store_dir, ledger_dir)
         if engine != "duckdb":
             raise click.UsageError("a city folder is read by DuckDB alone: leave --engine away")
         result = _take_city(city_dir, as_of, log_size)
@@ -146,12 +149,14 @@ def run(
 @census.command()
 @click.argument("subject")
 @_asks
+@_of_a_city
 @click.option("--day", type=_Day(), default=None, help="Show this day's rows, batches and registers.")
 def explain(
     *,
     subject: str,
     store_dir: Path | None,
     ledger_dir: Path | None,
+    city_dir: Path | None,
     policy: str,
     as_of: int | None,
     log_size: int | None,
@@ -167,8 +172,7 @@ def explain(
     from census.explain import explain as tell
     from census.explain import explain_rows
 
-    with _opened(store_dir, ledger_dir) as store:
-        result = _run(store, ledger_dir, policy, as_of, log_size=log_size)
+    with _taken(city_dir, store_dir, ledger_dir, policy, (as_of, log_size)) as (store, result):
         try:
             text = tell(result, subject, lang)
         except ValueError as error:
@@ -176,7 +180,7 @@ def explain(
         if text is not None and day is not None:
             text += "\n" + explain_rows(store, result, subject, day, lang)
     if text is None:
-        click.echo(f"{subject}: claimed nowhere in {ledger_dir}", err=True)
+        click.echo(f"{subject}: claimed nowhere in {city_dir or ledger_dir}", err=True)
         click.get_current_context().exit(1)
     click.echo(text, nl=False)
 
@@ -245,12 +249,39 @@ def _year_before(path: Path | None) -> dict[str, dict[str, int | None]] | None:
     }
 
 
+def _only_the_city(store_dir: Path | None, ledger_dir: Path | None) -> None:
+    if store_dir is not None or ledger_dir is not None:
+        raise click.UsageError("--city brings its own store and ledger: leave --store and --ledger away")
+
+
 def _take_city(folder: Path, as_of: int | None, log_size: int | None) -> CensusResult:
     """Take the census of a city folder, under its own policy; its last whole day is the last one that counts."""
     from census.city import city_census
 
     as_of_ms = None if as_of is None else day_start_ms(as_of + 1)
     return city_census(folder, as_of_ms=as_of_ms, log_size=log_size)
+
+
+@contextmanager
+def _taken(
+    city_dir: Path | None,
+    store_dir: Path | None,
+    ledger_dir: Path | None,
+    policy: str,
+    bounds: tuple[int | None, int | None],
+) -> Iterator[tuple[DayFiles, CensusResult]]:
+    """Take the census of a city folder or of a store, up to (day, leaves), and give the rows it was taken from too."""
+    from census.city import taken_city
+
+    as_of, log_size = bounds
+    if city_dir is None:
+        with _opened(store_dir, ledger_dir) as store:
+            yield store, _run(store, ledger_dir, policy, as_of, log_size=log_size)
+        return
+    _only_the_city(store_dir, ledger_dir)
+    as_of_ms = None if as_of is None else day_start_ms(as_of + 1)
+    with taken_city(city_dir, as_of_ms=as_of_ms, log_size=log_size) as found:
+        yield found
 
 
 @contextmanager

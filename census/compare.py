@@ -16,7 +16,7 @@ class Copy:
     """One device's days equal another's (or its own, `shift` days earlier), or go with them hour by hour.
 
     `kind` is exact (day patterns equal), correlated (what is left of the hours after each device's own rhythm goes
-    together), replay (the same, with its own earlier weeks), or week (one week told over and over); `strength` is the correlation in percent, and `lag_h` the
+    together), or replay (the same, with its own earlier hours); `strength` is the correlation in percent, and `lag_h` the
     hours of the shift beyond whole days. `later` is True when this device's days were received after the other's on every matched day, by more than the
     margin; False when before on every one; None when the order decides nothing.
     """
@@ -25,7 +25,7 @@ class Copy:
     shift: int
     days: int
     later: bool | None
-    kind: Literal["exact", "correlated", "replay", "week"] = "exact"
+    kind: Literal["exact", "correlated", "replay"] = "exact"
     strength: int = 100
     lag_h: int = 0
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from census.calendar import HOUR_MS
 from census.compare import Copy, find_copies, order_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from census.evidence import DeviceDay, DeviceKey
     from census.policy import Thresholds
@@ -18,9 +18,14 @@ _DAY_H = 24
 
 
 def all_copies(
-    device_days: Mapping[DeviceKey, Sequence[DeviceDay]], limits: Thresholds
+    device_days: Mapping[DeviceKey, Sequence[DeviceDay]],
+    limits: Thresholds,
+    places: Mapping[str, Hashable] | None = None,
 ) -> dict[DeviceKey, tuple[Copy, ...]]:
-    """Find exact copies, then, between pairs that have none, correlated ones and replays."""
+    """Find exact copies, then, between pairs that have none, correlated ones and replays.
+
+    `places` tells each gateway's firm and workshop: what `line_lag` grants is granted there.
+    """
     from census.pairs import find_shared
     from census.shared import PairLimits
 
@@ -36,13 +41,14 @@ def all_copies(
         PairLimits(
             strength_percent=limits.copy_strength.value,
             sigmas=limits.copy_sigmas.value,
+            replay_strength_percent=limits.replay_strength.value,
+            replay_certain_percent=limits.replay_certain.value,
             replay_sigmas=limits.replay_sigmas.value,
             lag_d=limits.copy_lag.value,
             line_lag_h=limits.line_lag.value,
             days_min=limits.copy_days.value,
-            week_strength_percent=limits.week_strength.value,
-            week_rough_percent=limits.week_rough.value,
         ),
+        places,
     )
     known = {(key, copy.other) for key, copies in exact.items() for copy in copies}
     found = {key: list(copies) for key, copies in exact.items()}
@@ -55,7 +61,29 @@ def all_copies(
         if (one.mine, one.theirs) not in known:
             for key, copy in _both_sides(one, received, margin_ms):
                 found.setdefault(key, []).append(copy)
-    return {key: tuple(found[key]) for key in sorted(found)}
+    return without_shadows(found)
+
+
+def without_shadows(found: Mapping[DeviceKey, Sequence[Copy]]) -> dict[DeviceKey, tuple[Copy, ...]]:
+    """Drop the weaker, undecided links of a device that is a decided later copy of another.
+
+    What works in the original's plant goes a little with the copy too, and is no party to it.
+    """
+    taken = {
+        key: max((copy.strength for copy in copies if copy.later and copy.other != key), default=0)
+        for key, copies in found.items()
+    }
+    kept = {
+        key: tuple(
+            copy
+            for copy in found[key]
+            if copy.other == key
+            or copy.later is not None
+            or copy.strength >= max(taken[key], taken.get(copy.other, 0))
+        )
+        for key in sorted(found)
+    }
+    return {key: copies for key, copies in kept.items() if copies}
 
 
 def _both_sides(
@@ -65,8 +93,7 @@ def _both_sides(
     shift, lag_h = divmod(one.lag_h, _DAY_H)
     count = len(one.days)
     if one.mine == one.theirs:
-        kind: Literal["week", "replay"] = "week" if one.is_week else "replay"
-        return [(one.mine, Copy(one.theirs, shift, count, None, kind, one.strength))]
+        return [(one.mine, Copy(one.theirs, shift, count, None, "replay", one.strength, lag_h))]
     # The earlier device's day in which the middle of the later one's lies; a day that one has not, as when its box was
     # off, says nothing of the order.
     leads = [

@@ -166,13 +166,27 @@ class Thresholds(Model):
     copy_strength: Threshold
     copy_sigmas: Threshold
     replay_sigmas: Threshold
-    week_strength: Threshold
-    week_certain: Threshold
-    week_rough: Threshold
+    replay_strength: Threshold = Threshold(
+        value=60,
+        unit="percent",
+        zh="真实工作的起伏不会重来；达六成者，或为自身往日的重放，或为按周固定的生产计划，提请复核",
+        en="chance does not come again; where three fifths of it do, it is a replay or a rigid weekly plan, and a person looks",
+    )
+    replay_certain: Threshold = Threshold(
+        value=75,
+        unit="percent",
+        zh="按周固定计划的机器数百台中无一达到此数；重放、加一成噪声的多在其上",
+        en="of some hundred machines on a fixed weekly plan none reaches it; most replays with a tenth of noise do",
+    )
     copy_lag: Threshold
     line_lag: Threshold
     order_margin: Threshold
-    epoch_breaks_max: Threshold
+    epoch_breaks_max: Threshold = Threshold(
+        value=1,
+        unit="1",
+        zh="一季度换一次网关或坏一次盘尚属常情；再多须有人说明，否则每断一次就可隐去一段",
+        en="one box or disk replaced in a calendar quarter is ordinary; more need a person's word, for each break can hide what was not yet sent",
+    )
     evidence_days: Threshold
     impossible_days: Threshold
     cycles_rate_max: Threshold

@@ -1,7 +1,7 @@
-"""Which pairs of devices, at which lag, are worth measuring? All pairs coarsely by fortnights, the best of each finely.
+"""Which pairs of devices, at which lag, are worth measuring? All pairs over the whole time and by fortnights, the best finely.
 
-Single precision throughout: nothing is found here, only proposed. A copy of the whole time stands out over the whole, one of
-some weeks in one of its fortnights or in two together; each is taken for what it is among chance, and the best counts.
+Single precision throughout: nothing is found here, only proposed. A copy of the whole time stands out over the whole, where
+every hour's lag is tried; one of some weeks in one of its fortnights or in two together, where three hours are one bin.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from census.residuals import DAY_H
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,7 +29,9 @@ _TILE = 128
 """Devices compared with all others at once: their scores stay in a core's cache."""
 _PROPOSED = 32
 """Partners looked at finely, a device. A copy's lag stands out from a thousand by far; more costs time, not truth."""
-_SHORT_SIGMAS = 2
+_PROPOSED_WHOLE = 16
+"""Further partners, a device: the best over the whole time, at each hour's lag."""
+_SHORT_SIGMAS = 3
 """What single precision and days that are not in common may hide: pairs this far below the policy's sigmas are measured."""
 
 
@@ -48,24 +50,34 @@ class _Blocks:
         return (1 / norms).astype(np.float32)
 
 
-def propose(rest: Residuals, limits: PairLimits) -> Iterator[tuple[int, int, int]]:
+def propose(
+    rest: Residuals, limits: PairLimits, places: Mapping[str, Hashable]
+) -> Iterator[tuple[int, int, int]]:
     """Give (later device, earlier device, lag in hours) of the pairs to measure."""
     count, hours = rest.values.shape
     if count < 2:
         return
     blocks = _blocks(rest.values)
     lag_bins = min(limits.lag_d * DAY_H // BIN_H, hours // BIN_H - 1)
-    fine = _Fine(rest, limits, (lag_bins + 1) * BIN_H)
-    kept = min(_PROPOSED, count - 1)
+    fine = _Fine(rest, limits, places, (lag_bins + 2) * BIN_H)
+    whole, whole_lag = _whole(rest.values, min(limits.lag_d * DAY_H, hours - DAY_H))
     scales = [
         [blocks.early_scale(max(0, start - lag), max(0, end - lag)) for start, end in blocks.edges]
         for lag in range(lag_bins + 1)
     ]
     for first in range(0, count, _TILE):
         best, best_lag = _best(blocks, scales, first)
-        for row in range(len(best)):
-            chosen = np.sort(np.argpartition(best[row], count - kept)[count - kept :])
-            yield from fine.worth(first + row, chosen, best_lag[row, chosen] * BIN_H)
+        for row, scores in enumerate(best):
+            late = first + row
+            found: dict[tuple[int, int, int], None] = {}
+            for kept, score, lags in (
+                (_PROPOSED, scores, best_lag[row]),
+                (_PROPOSED_WHOLE, whole[late], whole_lag[late]),
+            ):
+                chosen = np.sort(np.argpartition(score, max(0, count - kept))[max(0, count - kept) :])
+                chosen = chosen[chosen != late]
+                found |= dict.fromkeys(fine.worth(late, chosen, lags[chosen].astype(np.int64)))
+            yield from found
 
 
 def _blocks(values: NDArray[np.int64]) -> _Blocks:
@@ -84,31 +96,68 @@ def _blocks(values: NDArray[np.int64]) -> _Blocks:
     return _Blocks(bins, late, edges, squares)
 
 
+def _whole(values: NDArray[np.int64], lag_max: int) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
+    """Give, for each later and earlier device, the greatest correlation of the whole time in common, and its lag (hours).
+
+    Every lag in whole hours up to `lag_max`, by Fourier's product: a bin of three hours would lose what is shifted by one.
+    """
+    count, hours = values.shape
+    size = _round_size(hours + lag_max)
+    # Scaled over the whole time, not over what is in common at a lag: a long lag is proposed for a little less than it is.
+    norms = np.sqrt(np.square(values, dtype=np.float64).sum(axis=1, keepdims=True))
+    spectra = np.fft.rfft((values / np.maximum(norms, 1)).astype(np.float32), size, axis=1)
+    turned = spectra.conj()
+    best = np.full((count, count), -1, dtype=np.float32)
+    best_lag = np.zeros((count, count), dtype=np.int16)
+    for one in range(count - 1):
+        others = slice(one + 1, count)
+        products = np.fft.irfft(spectra[one] * turned[others], size, axis=1)
+        rows = np.arange(count - one - 1)
+        # Where `one` is later the lag runs up from 0, where it is earlier down from the end.
+        at = products[:, : lag_max + 1].argmax(axis=1)
+        best[one, others], best_lag[one, others] = products[rows, at], at
+        at = products[:, size - lag_max :].argmax(axis=1) - lag_max
+        best[others, one], best_lag[others, one] = products[rows, at], -at
+    return best, best_lag
+
+
+def _round_size(least: int) -> int:
+    """Give the next size without a prime above 5, for which the transform is fast."""
+    size = least
+    while True:
+        rest = size
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return size
+        size += 1
+
+
 def _best(
     blocks: _Blocks, scales: Sequence[Sequence[NDArray[np.float32]]], first: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Give a tile's best score with each device, and the lag (bins) it is at."""
+    """Give a tile's best score with each device, and the lag (hours) it is at."""
     late = blocks.late[first : first + _TILE]
-    shape = len(late), len(blocks.bins)
+    count = len(late)
+    shape = count, len(blocks.bins)
     best, best_lag = np.full(shape, -1, dtype=np.float32), np.zeros(shape, dtype=np.int64)
     for lag, by_block in enumerate(scales):
         score = _at_lag(blocks, late, lag, by_block)
-        # A device is not its own copy: replays of itself are looked for by weeks.
-        score[np.arange(len(late)), first + np.arange(len(late))] = -1
+        # A device is not its own copy: replays of itself are looked for elsewhere.
+        score[np.arange(count), first + np.arange(count)] = -1
         better = score > best
         np.copyto(best, score, where=better)
-        np.copyto(best_lag, lag, where=better)
+        np.copyto(best_lag, lag * BIN_H, where=better)
     return best, best_lag
 
 
 def _at_lag(
     blocks: _Blocks, late: NDArray[np.float32], lag: int, scales: Sequence[NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Give the best of the whole, of each block and of each two at one lag, as if each were as long as one block."""
-    whole: NDArray[np.float32] | None = None
+    """Give the best of each block and of each two at one lag, as if each were as long as one block."""
     before: NDArray[np.float32] | None = None
     peak = np.full((len(late), len(blocks.bins)), -1, dtype=np.float32)
-    used = 0
     for (start, end), scale in zip(blocks.edges, scales, strict=True):
         begin = max(start, lag)
         if begin >= end:
@@ -116,27 +165,22 @@ def _at_lag(
         score = late[:, begin:end] @ blocks.bins[:, begin - lag : end - lag].T
         score *= scale
         np.maximum(peak, score, out=peak)
-        if whole is None or before is None:
-            whole = score.copy()
-        else:
+        if before is not None:
             before += score
             before *= np.float32(0.5**0.5)
             np.maximum(peak, before, out=peak)
-            whole += score
         before = score
-        used += 1
-    if whole is not None:
-        whole *= np.float32(used**-0.5)
-        np.maximum(peak, whole, out=peak)
     return peak
 
 
 class _Fine:
     """Hours of all devices, with room for every lag, and how far a pair's best stretch is from chance."""
 
-    def __init__(self, rest: Residuals, limits: PairLimits, lag_max_h: int) -> None:
+    def __init__(
+        self, rest: Residuals, limits: PairLimits, places: Mapping[str, Hashable], lag_max_h: int
+    ) -> None:
         count, hours = rest.values.shape
-        self.keys = rest.keys
+        self.places = [places.get(gateway, gateway) for gateway, _ in rest.keys]
         self.limits = limits
         self.offset = lag_max_h + BIN_H
         self.hours = hours
@@ -158,7 +202,7 @@ class _Fine:
         )
         squared = _squared_sigmas(windows, mine)
         for place, early in enumerate(chosen):
-            first = self.limits.line_lag_h + 1 if self.keys[late][0] == self.keys[early][0] else 0
+            first = self.limits.line_lag_h + 1 if self.places[late] == self.places[early] else 0
             allowed = [n for n, by in enumerate(near) if first <= lags[place] + by < self.hours - DAY_H]
             if not allowed:
                 continue

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from census.residuals import DAY_H, WEEK_H, ranked
+from census.residuals import DAY_H, WEEK_H
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 _WEEKDAYS = 5
 """Days that share a rhythm of the day. Saturday and Sunday have each their own, and no other day to tell it by."""
 _UNIT = 1000
+_LOW = -(2**40)
+_LEAST = 40
 _QUIET_PERCENT = 30
-"""A device is rough when seven of ten of its hours are: constant cycles with some fixed stops are not."""
+"""A device is rough when seven of ten of its hours stand out by `_LEAST` thousandths: constant cycles with some fixed stops are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,10 @@ class Rough:
     known: NDArray[np.bool_]
 
 
-def rough_hours(heard: NDArray[np.int64], least_percent: int, *, nearer: bool = False) -> Rough:
+def rough_hours(heard: NDArray[np.int64], *, nearer: bool = False) -> Rough:
     """Compare hours from a Monday's midnight on with the mean of both neighbours, or with the `nearer` of the two.
 
-    Of a device whose quiet hours stand out by less than `least_percent` nothing is known: a machine of constant cycles
+    Of a device whose quiet hours stand out by less than a twenty-fifth nothing is known: a machine of constant cycles
     repeats itself honestly. Against the nearer neighbour an event touches its own hour alone, and no other.
     """
     known = np.zeros(heard.shape, dtype=np.bool_)
@@ -50,7 +52,8 @@ def rough_hours(heard: NDArray[np.int64], least_percent: int, *, nearer: bool = 
         usual = ranked(values[:, here], known[:, here])
         values[:, here] = np.where(known[:, here], values[:, here] - usual[:, None], 0)
     sizes = np.abs(values)
-    known &= (ranked(sizes, known, _QUIET_PERCENT) * 100 >= least_percent * _UNIT)[:, None]
+    if not nearer:
+        known &= (ranked(sizes, known, _QUIET_PERCENT) >= _LEAST)[:, None]
     bound = ranked(sizes, known)[:, None]
     return Rough(np.where(known, np.clip(values, -bound, bound), 0), known)
 
@@ -63,3 +66,15 @@ def _stand_out(heard: NDArray[np.int64], *, nearer: bool) -> NDArray[np.int64]:
     # The mean of three in both places: 3/2 of the rise by the sum.
     values[:, 1:-1] = rise * (3 * _UNIT // 2) // np.maximum(1, before + now + after)
     return values
+
+
+def ranked(values: NDArray[np.int64], known: NDArray[np.bool_], percent: int = 50) -> NDArray[np.int64]:
+    """Give each row's known value at a rank, counted from the least in percent (50: the median); 0 where none is known."""
+    rising = np.where(known, values, _LOW)
+    rising.sort(axis=1)
+    count = known.sum(axis=1)
+    place = np.minimum(
+        values.shape[1] - count + np.maximum(count - 1, 0) * percent // 100, values.shape[1] - 1
+    )
+    found: NDArray[np.int64] = np.where(count > 0, rising[np.arange(len(rising)), place], 0)
+    return found

@@ -114,9 +114,10 @@ def run_census(
     scope = Scope(size, as_of_ms, spans, unsigned, explained, limits.epoch_breaks_max.value)
     evidence = gather(store, scope)
     days = evidence.device_days
+    places = {row.gateway: (row.uscc, row.workshop) for row in ledger.gateways if row.uscc}
     evidence = replace(
         evidence,
-        copies=all_copies(days, limits),
+        copies=all_copies(days, limits, places),
         rhythms=find_rhythms(days, limits.scripted_growth.value),
     )
     header = Header(

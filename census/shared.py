@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CAP = 4
 """An hour's product counts at most four times its mean size: two machines stopped in the same few hours are no copies."""
+HOURS_MIN = 48
+"""Independent hours in common below which eight sigmas of Student's t are no longer beyond a city's many comparisons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,42 +27,36 @@ class PairLimits:
 
     strength_percent: int
     sigmas: int
+    replay_strength_percent: int
+    replay_certain_percent: int
     replay_sigmas: int
     lag_d: int
     line_lag_h: int
     days_min: int
-    week_strength_percent: int
-    week_rough_percent: int
-
-    @property
-    def works_hours_min(self) -> int:
-        """Hours below which not even a perfect copy could be told from chance."""
-        return min(self.sigmas, self.replay_sigmas) ** 2
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """`mine` goes with `theirs` `lag_h` hours earlier (0: at once), as strongly as `strength` percent, on these days.
-
-    With `is_week` one week is told over and over: the rhythm of the week is not taken out of what is compared.
-    """
+    """`mine` goes with `theirs` `lag_h` hours earlier (0: at once), as strongly as `strength` percent, on these days."""
 
     mine: DeviceKey
     theirs: DeviceKey
     lag_h: int
     strength: int
     days: tuple[int, ...]
-    is_week: bool = False
 
 
-def strength_of(told: Sequence[int], squared_sigmas: int, least: int) -> int | None:
+def strength_of(told: Sequence[int], sigmas: int, least: int) -> int | None:
     """Give the correlation in percent; None when it is below the `least` or could be chance among so many comparisons.
 
-    `told` is the sum of products, both sums of squares, and the hours in common: whole numbers all.
+    `told` is the sum of products, both sums of squares, and the independent hours in common: whole numbers all. What
+    is compared with the sigmas is Student's t: r 0.9 over 60 hours says more than r 0.5 over 200.
     """
     product, mine, theirs, hours = told
     squared, energy = product * product, mine * theirs
-    if product <= 0 or squared * 10_000 < least**2 * energy or squared * hours < squared_sigmas * energy:
+    if product <= 0 or hours < HOURS_MIN or squared * 10_000 < least**2 * energy:
+        return None
+    if squared * (hours - 2) < sigmas**2 * (energy - squared):
         return None
     percent = least
     while percent < 100 and squared * 10_000 >= (percent + 1) ** 2 * energy:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from census.calendar import DAY_MS, HOUR_MS, day_start_ms
-from census.compare import order_of
-from census.copies import all_copies
+from census.compare import Copy, order_of
+from census.copies import all_copies, without_shadows
 from tests.census.test_pairs import days_of, fleet, shifted
 
 if TYPE_CHECKING:
@@ -97,3 +97,18 @@ def test_a_day_that_the_original_lacks_leaves_the_order_decided(policy: Policy) 
     found = all_copies(days, policy.thresholds)
     assert [copy.later for copy in found["g002", "d010"]] == [True]
     assert [copy.later for copy in found[original]] == [False]
+
+
+def test_a_decided_copy_casts_no_shadow_on_the_original_s_neighbours() -> None:
+    def link(other: str, strength: int, later: bool | None) -> Copy:
+        return Copy(("g", other), 0, 20, later, "correlated", strength)
+
+    found = {
+        ("g", "clone"): [link("original", 86, True), link("neighbour", 40, None)],
+        ("g", "original"): [link("clone", 86, False)],
+        ("g", "neighbour"): [link("clone", 40, None)],
+    }
+    assert without_shadows(found) == {
+        ("g", "clone"): (link("original", 86, True),),
+        ("g", "original"): (link("clone", 86, False),),
+    }

@@ -93,3 +93,10 @@ def test_a_mistake_is_named_with_its_line(old: str, new: str, words: str) -> Non
 def test_an_unknown_name_gets_a_suggestion() -> None:
     with pytest.raises(ConfigError, match="did you mean 'wenzhou-2018'"):
         load_policy("wenzhou-2019")
+
+
+def test_a_policy_from_before_a_threshold_was_added_still_loads(policy: Policy) -> None:
+    later = ("replay_strength:", "replay_certain:", "epoch_breaks_max:")
+    before = "\n".join(line for line in TEXT.split("\n") if not line.strip().startswith(later))
+    assert all(name not in before for name in later)
+    assert parse_policy(before, "before.yaml").policy.thresholds == policy.thresholds

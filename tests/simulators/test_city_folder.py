@@ -200,6 +200,15 @@ def test_the_command_line_takes_and_scores_a_city(city: Path) -> None:
     found = json.loads(done.stdout)
     assert (found["false_confirmed"], found["honest_refuted"], found["honest_unproven"]) == (0, 0, 0)
     assert found["by_kind"]["enterprises/bad_code"] == {"refuted": 2}
+    verdicts = json.loads(run.stdout)["verdicts"]["robots"]
+    robot = next(name for name, one in verdicts.items() if one["verdict"] == "confirmed")
+    words = ["census", "explain", robot, "--city", str(city), "--lang", "en", "--day", "2018-01-05"]
+    told = CliRunner().invoke(cli, words)
+    assert told.exit_code == 0, told.output
+    assert robot in told.stdout
+    assert "batches" in told.stdout
+    both = CliRunner().invoke(cli, [*words, "--ledger", str(city / "ledger")])
+    assert (both.exit_code, "--city brings its own" in " ".join(both.output.split())) == (2, True)
     text = CliRunner().invoke(cli, ["census", "score", "--city", str(city)])
     assert "false claims confirmed: 0; honest ones refuted: 0" in text.stdout
 
