@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 HOURS = 24
 PERIOD_MAX_H = 10
 """The longest rhythm looked for inside a day: two of them fit a long shift."""
-EQUAL_LAGS_H = (*range(1, 13), 14, 15, 16, 18, 20, 21, 22, 24, 25, 26, 27, 28, 30, 33, 35, 36, 40, 44, 48)
-"""Hours after which equal counts are looked for: every period up to twelve hours, inside a day and across midnight."""
+EQUAL_LAG_MAX_H = 28 * HOURS
+"""Equal counts are looked for after every number of hours up to this: a table gone through again, a month told again."""
+EQUAL_RISE, EQUAL_SURE = 40, 95
+"""A machine of constant cycles has many equal counts after any number of hours: shares (percent) count where they rise by
+so much above those after other numbers of hours (their lower quartile), or are nearly all."""
 FULL_HOUR_S = 2400
 """An hour's rate is compared when the machine ran at least two thirds of it, and of the hour before: a count is heard a
 poll after it was made."""
@@ -135,12 +138,21 @@ def _equal_shares(
     # Hours of few counts equal nothing: they are one number as the earlier hour and another as the later.
     later, earlier = np.where(rich, series, -1), np.where(rich, series, -2)
     shares, counts = [], []
-    for lag in EQUAL_LAGS_H:
+    for lag in range(1, min(EQUAL_LAG_MAX_H, span * HOURS - 1) + 1):
         count = np.count_nonzero(rich[:, lag:] & rich[:, :-lag], axis=1)
         equal = np.count_nonzero(later[:, lag:] == earlier[:, :-lag], axis=1)
         shares.append(equal * 100 // np.maximum(count, 1))
         counts.append(count)
     return np.array(shares), np.array(counts)
+
+
+def _telling(shares: Any, pairs: Any) -> Any:
+    """Give the shares that no constant cycle explains, and -1 for the others and where there are too few pairs."""
+    enough = pairs >= PAIRS_MIN
+    if not enough.any():
+        return np.full_like(shares, -1)
+    usual = np.sort(shares[enough])[np.count_nonzero(enough) // 4]
+    return np.where(enough & ((shares - usual >= EQUAL_RISE) | (shares >= EQUAL_SURE)), shares, -1)
 
 
 def _strongest(correlations: Any, pairs: Any, shares: Any, equal_pairs: Any) -> Rhythm | None:
@@ -152,10 +164,8 @@ def _strongest(correlations: Any, pairs: Any, shares: Any, equal_pairs: Any) -> 
         if not period or found > strength:
             dip = round(float(correlations[: lag - 1].min()) * 100)
             period, strength, rise, rested = lag, found, found - dip, int(pairs[lag - 1])
-    enough = np.where(equal_pairs >= PAIRS_MIN, shares, -1)
-    best = int(enough.argmax())
-    if enough[best] < 0:
+    equal = _telling(shares, equal_pairs)
+    best = int(equal.argmax()) if len(equal) else 0
+    if not len(equal) or equal[best] < 0:
         return Rhythm(period, strength, rise, rested) if period else None
-    return Rhythm(
-        period, strength, rise, rested, EQUAL_LAGS_H[best], int(enough[best]), int(equal_pairs[best])
-    )
+    return Rhythm(period, strength, rise, rested, best + 1, int(equal[best]), int(equal_pairs[best]))

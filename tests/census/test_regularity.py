@@ -102,6 +102,34 @@ def test_products_that_change_on_some_days_are_no_rhythm(changes: int) -> None:
     assert not any(refuted)
 
 
+def metronome(rng: random.Random, days: int) -> list[DeviceDay]:
+    """Constant cycles, full hours, a count more or less, a stop now and then: honest, and equal after any hours."""
+    made = []
+    for number in range(days):
+        grown = [
+            300 + (rng.random() < 0.1) - (rng.random() < 0.1) if 7 <= hour < 23 else 0 for hour in range(24)
+        ]
+        for _ in range(rng.randint(0, 2)):
+            grown[rng.randint(7, 22)] = rng.randint(100, 290)
+        made.append(day(number, grown))
+    return made
+
+
+@pytest.mark.parametrize("period", [97, 101, 168, 336])
+def test_a_long_table_gone_through_again_is_found(period: int) -> None:
+    rng = random.Random(period)
+    table = [rng.randint(100, 300) for _ in range(period)]
+    days = [
+        day(number, [table[(number * 24 + hour) % period] if 6 <= hour < 22 else 0 for hour in range(24)])
+        for number in range(60)
+    ]
+    assert is_refuted(days)
+
+
+def test_constant_cycles_are_no_script() -> None:
+    assert not any(is_refuted(metronome(random.Random(f"metronome/{seed}"), 45)) for seed in range(30))
+
+
 def test_every_devices_rhythm_is_its_own() -> None:
     rng = random.Random(4)
     fleet = {
