@@ -25,7 +25,7 @@ from simulators.storm_world import (
     pushing_endpoint,
 )
 from simulators.virtual_box import Killed
-from store.embedded import EmbeddedStore
+from store.embedded import EmbeddedStore, StoreReadOnly
 from telemetry.seal import write_public_key
 from telemetry.sink import Answer, AnswerKind
 
@@ -84,6 +84,10 @@ class StoreHost:
     def died(self) -> None:
         """Let the dead process go: its files and locks, and what SQLite had written at that moment."""
         store, self.store = self.store, None
+        if store is not None:
+            store.read_only = (
+                True  # what waits for a worker thread begins after the death, and writes nothing
+            )
         home = self.box.root / "store"
         kept = {name: (home / name).read_bytes() for name in INDEX_FILES if (home / name).is_file()}
         if store is not None:
@@ -112,13 +116,18 @@ class StoreHost:
 
     async def put(self, batch: Batch) -> Answer:
         """Take a batch, or give no answer."""
-        if self.store is None:
+        store = self.store
+        if store is None:
             return Answer(AnswerKind.UNAVAILABLE, "connection refused")
         try:
-            return await self.store.write(batch)
+            return await store.write(batch)
         except Killed:
-            self.died()
-            return Answer(AnswerKind.UNAVAILABLE, "connection reset")
+            if self.store is store:
+                self.died()
+        except StoreReadOnly:
+            if self.store is store:
+                raise
+        return Answer(AnswerKind.UNAVAILABLE, "connection reset")
 
     def apply(self) -> None:
         """Bring the row files up to date, as the server does now and then."""

@@ -12,13 +12,14 @@ import logging
 import os
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from store.frames import Damage, Found, Frame, FrameKind, encode_frame, parse_frame, scan_frames
 from telemetry.errors import FactoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 SEGMENT_BYTES = 64_000_000
@@ -94,6 +95,25 @@ def replace_file(path: Path, data: bytes) -> None:
     sync_directory(path.parent)
 
 
+def _standing(items: Iterable[Found | Damage], next_leaf: int, bound: int | None) -> Iterator[Found | Damage]:
+    """Give of a segment's items, the first of them due to be `next_leaf`, what may ever have been acknowledged.
+
+    `bound` is the next segment's first leaf, None in the last segment. An append that failed is cut off and its segment
+    given up, but the cut itself may not survive a power cut: a torn write, or a frame whose leaf went to another, then
+    lies behind the segment's last leaf again. Where that leaf is missing, what follows is damage and is given.
+    """
+    for item in items:
+        if bound is not None and next_leaf >= bound:
+            _logger.warning("log_bytes_given_up offset=%d next_segment=%d", item.offset, bound)
+            return
+        if isinstance(item, Found):
+            if bound is not None and item.frame.leaf >= bound:
+                _logger.warning("log_frame_ignored offset=%d leaf=%d", item.offset, item.frame.leaf)
+                continue
+            next_leaf = max(next_leaf, item.frame.leaf + 1)
+        yield item
+
+
 class EvidenceLog:
     """The log's files. One writer at a time (the store's lock sees to it); any number of readers."""
 
@@ -124,6 +144,8 @@ class EvidenceLog:
     def recover(self, after: Place | None) -> Iterator[Located]:
         """Walk what lies behind `after` (None: everything), mend the tail, and be ready to append at the end."""
         segments = self.segments()
+        if self._is_writable and segments:
+            self._make_sure(segments[-1])
         if after is not None:
             segments = [segment for segment in segments if segment >= after.segment]
         for index, segment in enumerate(segments):
@@ -133,14 +155,25 @@ class EvidenceLog:
             self._segment, self._size = segment, start
             yield from self._recover_segment(segment, start, bound)
 
+    def _make_sure(self, segment: int) -> None:
+        """Sync the last segment and its name: whoever wrote it may have been killed before his sync.
+
+        What is read back from there is answered for as stored, and need not be followed by another append.
+        """
+        sync_directory(self._directory)
+        handle = os.open(self.path(segment), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            sync_data(handle)
+        finally:
+            os.close(handle)
+
     def _recover_segment(self, segment: int, start: int, bound: int | None) -> Iterator[Located]:
         data = self.path(segment).read_bytes()
         self._size = len(data)
-        for item in scan_frames(data, start):
+        for item in _standing(scan_frames(data, start), self.next_leaf, bound):
             if isinstance(item, Damage):
                 self._on_damage(segment, item, data, is_last=bound is None)
-            elif item.frame.leaf < self.next_leaf or (bound is not None and item.frame.leaf >= bound):
-                # Left in a segment given up after a failed sync: never acknowledged, its leaf went to another frame.
+            elif item.frame.leaf < self.next_leaf:
                 _logger.warning("log_frame_ignored segment=%d leaf=%d", segment, item.frame.leaf)
             else:
                 self.next_leaf = item.frame.leaf + 1
@@ -215,11 +248,14 @@ class EvidenceLog:
         handle = os.open(self.path(self.next_leaf), flags | os.O_CREAT, 0o640)
         try:
             sync_directory(self._directory)
+            if os.fstat(handle).st_size:
+                # Left over from a failed append that could not be cut off: its leaves go to other frames now.
+                os.ftruncate(handle, 0)
         except OSError:
             os.close(handle)
+            self._size = SEGMENT_BYTES  # the new name is there: nothing may follow in the segment before it
             raise
-        # A file of this name may be left over from a failed append, and it may not be empty.
-        self._handle, self._segment, self._size = handle, self.next_leaf, os.fstat(handle).st_size
+        self._handle, self._segment, self._size = handle, self.next_leaf, 0
 
     def _undo(self, group: list[Located]) -> None:
         """Take back unsynced frames; the file is not trusted again (a failed sync may lie the second time)."""
@@ -266,9 +302,13 @@ class EvidenceLog:
         return frames, stop
 
     def walk(self) -> Iterator[tuple[int, Found | Damage]]:
-        """Walk every frame and all damage as they lie in the files, with the segment of each; changes nothing."""
-        for segment in self.segments():
-            for item in scan_frames(self.path(segment).read_bytes()):
+        """Walk every frame and all damage of the record, with the segment of each; changes nothing.
+
+        What a segment holds behind its last leaf is no part of the record (see `_standing`).
+        """
+        segments = self.segments()
+        for segment, bound in zip_longest(segments, segments[1:]):
+            for item in _standing(scan_frames(self.path(segment).read_bytes()), segment, bound):
                 yield segment, item
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import store.log as log_module
-from store.frames import FrameKind
+from store.frames import HEAD_BYTES, Damage, Found, Frame, FrameKind, encode_frame
 from store.log import EvidenceLog, LogDamage, Place, Record
 
 if TYPE_CHECKING:
@@ -201,6 +201,90 @@ def test_what_could_not_be_taken_back_is_not_taken_for_a_record(
     append(log, "b")
     log.close()
     assert open_log(tmp_path)[1] == [(0, b"a"), (1, b"b")]
+
+
+def test_what_could_not_be_cut_off_makes_room_for_a_segment_of_the_same_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, _ = open_log(tmp_path)
+    disk = Disk(monkeypatch)
+    disk.fails_at, disk.code = 2, errno.EIO
+    with monkeypatch.context() as patch:
+        patch.setattr("os.ftruncate", _fails)
+        with pytest.raises(OSError, match="error"):
+            append(log, "ghost")
+    disk.fails_at = None
+    append(log, "real")
+    log.close()
+    assert open_log(tmp_path)[1] == [(0, b"real")]
+
+
+def test_a_segment_whose_name_could_not_be_synced_is_tried_again_and_none_is_gone_back_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that would still fit into the segment before must not lie there, beyond the next one's name."""
+    monkeypatch.setattr(log_module, "SEGMENT_BYTES", 100)
+    log, _ = open_log(tmp_path)
+    append(log, "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(log_module, "sync_directory", _fails)
+        with pytest.raises(OSError, match="error"):
+            append(log, "too long for what is left " * 2)
+    append(log, "b")
+    log.close()
+    assert log.segments() == [0, 1]
+    assert open_log(tmp_path)[1] == [(0, b"a"), (1, b"b")]
+
+
+def give_up_a_segment(directory: Path, monkeypatch: pytest.MonkeyPatch) -> EvidenceLog:
+    """Make a log whose first segment was given up behind leaf 1, when a write failed; leaf 2 is in the next one."""
+    log, _ = open_log(directory)
+    append(log, "a", "b")
+    disk = Disk(monkeypatch)
+    disk.fails_at = 1
+    with pytest.raises(OSError, match="space"):
+        append(log, "torn")
+    disk.fails_at = None
+    append(log, "c")
+    log.close()
+    assert log.segments() == [0, 2]
+    return log
+
+
+@pytest.mark.parametrize(
+    "back",
+    [b"\xffMFL to", bytes(600), encode_frame(Frame(2, FrameKind.EVENT, 1, b"ghost")), b"\xff" * 40],
+    ids=["torn", "zeros", "whole", "noise"],
+)
+def test_a_cut_that_did_not_survive_a_power_cut_leaves_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, back: bytes
+) -> None:
+    """The bytes cut off a given-up segment are back: torn, as zeros, or whole under a leaf that went to another frame."""
+    log = give_up_a_segment(tmp_path, monkeypatch)
+    with log.path(0).open("ab") as file:
+        file.write(back)
+    before = log.path(0).read_bytes()
+    again, found = open_log(tmp_path)
+    assert found == [(0, b"a"), (1, b"b"), (2, b"c")]
+    assert again.damaged_bytes == 0
+    walked = [item for _, item in again.walk()]
+    assert [item.frame.body for item in walked if isinstance(item, Found)] == [b"a", b"b", b"c"]
+    assert len(walked) == 3
+    assert log.path(0).read_bytes() == before, "a start changes no segment but the last"
+
+
+def test_the_last_frame_of_a_closed_segment_may_not_rot_unseen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the next segment's name says that a leaf is missing, bytes that are no frame are damage."""
+    log = give_up_a_segment(tmp_path, monkeypatch)
+    data = bytearray(log.path(0).read_bytes())
+    data[-1] ^= 4
+    log.path(0).write_bytes(data + b"torn")
+    again, found = open_log(tmp_path)
+    assert found == [(0, b"a"), (2, b"c")]
+    damage = [item for _, item in again.walk() if isinstance(item, Damage)]
+    assert [item.length for item in damage] == [again.damaged_bytes] == [HEAD_BYTES + 1 + 4]
 
 
 def _fails(*_: object) -> None:
