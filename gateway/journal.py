@@ -62,14 +62,18 @@ class _Segment:
     def name(self) -> str:
         return self.file.path.name
 
-    def mark_synced(self) -> None:
-        """Note in the file how much of it is durable, so that rot in what was accepted last is no torn tail.
+    def mark_synced(self, count: int) -> None:
+        """Note in the file that its first `count` unsynced frames are durable, so that rot in the last is no torn tail.
 
-        Not synced itself; a disk that refuses it refuses a note, no reading.
+        With their messages' names, so that rot in a frame that declares its reading lost does not bring it back, behind
+        later ones. Not synced itself; a disk that refuses it refuses a note, no reading.
         """
+        brought = tuple(record.message for record in self.unsynced[:count] if record.message)
+        del self.unsynced[:count]
         self.synced = self.readings - sum(record.count for record in self.unsynced)
+        note = FrameRecord(self.readings, (), b"", self.synced, brought)
         with contextlib.suppress(OSError):
-            self.file.append(encode_frame_record(FrameRecord(self.readings, (), b"", self.synced)))
+            self.file.append(encode_frame_record(note))
 
 
 class Journal:
@@ -202,8 +206,7 @@ class Journal:
                 logger.error("event=journal_sync_failed segment=%s error=%s", segment.name, error.strerror)  # noqa: TRY400
                 segment = await self._write_elsewhere(segment)
             else:
-                del segment.unsynced[:count]
-                segment.mark_synced()
+                segment.mark_synced(count)
                 return
 
     async def _write_elsewhere(self, poisoned: _Segment) -> _Segment:
@@ -297,7 +300,7 @@ class Journal:
     def set_apart(self) -> None:
         """Take all that this run has journalled out of its windows' account, to be folded again from disk."""
         self._live.clear()
-        self._apart |= self._segments.keys()
+        self._apart |= {*self._segments, *self._left}
 
     async def apart(self) -> list[str]:
         """Sync, then name the segments that are set apart."""
@@ -307,7 +310,8 @@ class Journal:
     def retire(self) -> None:
         """Let no live segment be appended to any more: a run was broken off, and its rows are already given."""
         self._live.clear()
-        self._retired |= self._segments.keys() - self._apart
+        # Also what a failed sync left behind of a segment: its readings are in the same rows.
+        self._retired |= {*self._segments, *self._left} - self._apart
 
     @property
     def has_retired(self) -> bool:

@@ -48,14 +48,21 @@ class FrameRecord(msgspec.Struct, frozen=True, array_like=True):
 
     `before` lets a reader know exactly how many readings stood in a rotten stretch, and `synced`, how many of the segment
     were durable when the frame was written, which of them had been accepted: after a power cut a later write may stand
-    where an earlier one was torn, and neither was. A frame without readings only says that. `message` is the name of the
-    delivery that brought them (decision 0015). Frames of earlier versions end sooner.
+    where an earlier one was torn, and neither was. A frame without readings only says that, and in `durable` which deliveries'
+    frames are so since the last such note. `message` is the name of the delivery that brought the readings (decision 0015).
+    Frames of earlier versions end sooner.
     """
 
     before: int
     readings: tuple[WireReading, ...]
     message: bytes = b""
     synced: int = -1
+    durable: tuple[bytes, ...] = ()
+
+    @property
+    def messages(self) -> tuple[bytes, ...]:
+        """The deliveries that it names: its own, and those it knows to be durable."""
+        return (self.message, *self.durable)
 
     @property
     def count(self) -> int:
@@ -174,7 +181,8 @@ def read_leftover(path: Path) -> Leftover:
             gaps.append((reached, record.before))
         reached = max(reached, record.before + record.count)
         total, synced = total + record.count, max(synced, record.synced)
-        deliveries.add(record.message)
+        for message in record.messages:
+            deliveries.add(message)
         offsets.append((frame.end - len(frame.payload), frame.end))
     return Leftover(path, header, total, _lost(gaps, synced), deliveries, data, offsets)
 
@@ -190,6 +198,6 @@ def read_deliveries(path: Path) -> Deliveries:
     data = path.read_bytes() if path.stat().st_size <= SEGMENT_BYTES_MAX else b""
     for frame in scan_frames(data).frames:
         record = decode_frame_record(frame.payload)
-        if record is not None:
-            found.add(record.message)
+        for message in record.messages if record is not None else ():
+            found.add(message)
     return found

@@ -5,6 +5,7 @@ Each run of the gateway is folded by itself: from its first reading to its last,
 
 from __future__ import annotations
 
+import heapq
 import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -55,7 +56,7 @@ class Replayer:
     """Wall less monotonic time, to date readings anew that were heard before the clock was right."""
 
     def replay(self, leftovers: list[Leftover]) -> Replayed:
-        """Fold one run's segments, in order."""
+        """Fold one run's segments, in the order their readings were heard."""
         result = Replayed([item.path.name for item in leftovers])
         folds: Folds | None = None
         gone: dict[str, list[int]] = {}
@@ -99,9 +100,9 @@ class Replayer:
 
 
 def _all(leftovers: list[Leftover], offset_ms: int | None) -> Iterator[Reading]:
-    for leftover in leftovers:
-        for reading in leftover.heard():
-            yield reading if offset_ms is None else replace(reading, received_ms=reading.mono_ms + offset_ms)
+    """Give a run's readings as they came: by monotonic time, for a wall clock that stepped back goes on in an older segment."""
+    for reading in heapq.merge(*(item.heard() for item in leftovers), key=lambda reading: reading.mono_ms):
+        yield reading if offset_ms is None else replace(reading, received_ms=reading.mono_ms + offset_ms)
 
 
 def _own_time(leftovers: list[Leftover], last: Reading | None) -> SealTime | None:

@@ -155,7 +155,9 @@ def _check_scale(evidence: Evidence, device: str, acked: list[int], *, may_lose:
         if row["device"] != device or "cycles_raw" not in row:
             continue
         before, raw, grown = int(row["cycles_from"]), int(row["cycles_raw"]), int(row.get("cycles_inc", 0))
-        set_aside |= raw == 0
+        # A run whose first reading is a glitch counts from 0: what robots show is set aside (`c_odd`) until it agrees, and the
+        # step to it is no increase but unexplained (DESIGN section 5), be that in one row or in the next.
+        set_aside |= 0 in {before, raw}
         if row["late"]:
             late.append((min(before, raw), max(before, raw)))
         elif raw:

@@ -310,3 +310,32 @@ def test_a_run_broken_off_is_named_whatever_its_window(tmp_path: Path) -> None:
         assert not journal.has_retired
 
     _with(tmp_path, body)
+
+
+@pytest.mark.parametrize("ends", ["retire", "set_apart"])
+def test_what_a_failed_sync_left_of_a_segment_shares_its_runs_fate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """Found by the storm (seeds 3892, 4538): rows sealed for a run broken off, and its synced part declared lost later."""
+    failures: list[OSError] = []
+    real = os.fdatasync
+
+    def sync(fd: int) -> None:
+        if failures:
+            raise failures.pop()
+        real(fd)
+
+    async def body(journal: Journal) -> None:
+        monkeypatch.setattr(os, "fdatasync", sync)
+        journal.append(WINDOW, [poll(NOW_MS)])
+        await journal.sync()
+        failures.append(OSError(errno.EIO, "Input/output error"))
+        journal.append(WINDOW, [poll(NOW_MS + 1000)])
+        await journal.sync()
+        assert journal.sync_failures == 1
+        getattr(journal, ends)()
+        names = journal.names_before(WINDOW - 60_000) if ends == "retire" else await journal.apart()
+        assert journal.count(names) == journal.readings == 2
+        assert journal.names_before(None) == (names if ends == "retire" else [])
+
+    _with(tmp_path, body)

@@ -12,7 +12,7 @@ import pytest
 
 from gateway import deliveries as deliveries_module
 from gateway.deliveries import FILE_NAME, REMEMBERED_MAX, SESSIONS_MAX, Deliveries
-from gateway.frames import encode_frame
+from gateway.frames import encode_frame, scan_frames
 from gateway.journal import CONSUMED_SUFFIX, Journal, JournalFull
 from gateway.journal_records import Header, encode_header, read_leftover
 from gateway.replay import find_leftovers
@@ -81,6 +81,49 @@ def test_what_is_heard_again_is_the_latest() -> None:
 def test_frames_tell_their_messages_after_a_kill(tmp_path: Path) -> None:
     _hear(_journal(tmp_path), 1, 2)  # and no sync, no close
     assert _known(_started(tmp_path, "run2")) == [1, 2]
+
+
+@pytest.mark.parametrize("frame", [1, 2, 3])
+def test_rot_loses_the_reading_or_the_note_and_never_the_name(tmp_path: Path, frame: int) -> None:
+    """Brought back, a reading declared lost would stand behind later ones, and the counter would seem to fall."""
+
+    async def body() -> None:
+        journal = _journal(tmp_path)
+        _hear(journal, 1, 2)
+        await journal.sync()
+        _hear(journal, 3)  # not durable: a power cut may take it
+
+    asyncio.run(body())
+    [path] = tmp_path.glob("*.seg")
+    data = bytearray(path.read_bytes())
+    data[scan_frames(bytes(data)).frames[frame].end - 5] ^= 0x40
+    path.write_bytes(data)
+    found = read_leftover(path)
+    is_note = frame == 3
+    assert (found.readings, found.lost) == ((3, 0) if is_note else (2, 1))
+    assert _known(_started(tmp_path, "run2")) == [1, 2, 3]
+    assert _known(_started(tmp_path, "run3", (path.name,))) == [1, 2, 3]
+
+
+def test_a_note_names_only_what_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut could leave the name of a message whose frame it took: acknowledged, and nowhere."""
+    journal = _journal(tmp_path)
+
+    def sync(_fd: int) -> None:
+        monkeypatch.undo()
+        _hear(journal, 2)  # written while the first is being synced
+
+    _hear(journal, 1)
+    monkeypatch.setattr(os, "fdatasync", sync)
+    asyncio.run(journal.sync())
+    [path] = tmp_path.glob("*.seg")
+    _, _, second, note = scan_frames(path.read_bytes()).frames
+    data = bytearray(path.read_bytes())
+    data[second.start : second.end] = bytes(second.end - second.start)
+    path.write_bytes(data)
+    found = read_leftover(path)
+    assert (list(found.deliveries), found.readings, found.lost) == ([_name(1)], 1, 0)
+    assert note.end == len(data)
 
 
 def test_a_consumed_segment_leaves_its_names_and_no_others(tmp_path: Path) -> None:

@@ -40,6 +40,12 @@ def test_a_seed_is_the_same_storm_every_time() -> None:
     assert run_one(12) != run_one(13)
 
 
+@pytest.mark.parametrize("seed", [892, 3892, 4105, 4538])
+def test_seeds_that_found_something_find_it_no_more(seed: int) -> None:
+    """A glitch as a run's first value; a clock step after a failed sync (two); a clock that steps back before a kill."""
+    assert run_one(seed).problems == []
+
+
 def test_a_violation_names_seed_commit_and_the_way_back() -> None:
     outcome = Outcome(7, problems=["lost: one", "double: two"])
     text = "\n".join(failure_lines(outcome, "abc123"))
@@ -98,6 +104,7 @@ def world(*shown: int) -> World:
         ([machine(10, 20, 10), machine(25, 30, 5)], (22,), "lost: r1 showed 22"),
         ([machine(10, 20, 10)], (21,), "lost: r1 showed 21"),
         ([machine(0, 50, 20, cycles_unexplained=1)], (30, 50), ""),
+        ([machine(0, 50, 20, cycles_unexplained=1, cycles_odd=7)], (25, 30, 50), ""),
         ([machine(5, 9, 999, device="r2")], (), "r2 made 0"),
     ],
 )
