@@ -23,7 +23,7 @@ PERIOD_MAX_H = 10
 """The longest rhythm looked for inside a day: two of them fit a long shift."""
 EQUAL_LAG_MAX_H = 28 * HOURS
 """Equal counts are looked for after every number of hours up to this: a table gone through again, a month told again."""
-EQUAL_RISE, EQUAL_SURE = 40, 95
+EQUAL_RISE, EQUAL_SURE = 40, 80
 """A machine of constant cycles has many equal counts after any number of hours: shares (percent) count where they rise by
 so much above those after other numbers of hours (their lower quartile), or are nearly all."""
 FULL_HOUR_S = 2400
