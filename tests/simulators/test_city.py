@@ -66,6 +66,7 @@ def test_without_telemetry_nothing_is_confirmed(tmp_path: Path) -> None:
     assert {verdict["verdict"] for verdict in robots} == {"unproven"}
 
 
+@pytest.mark.long
 def test_verdicts_follow_the_telemetry_and_not_the_name(tmp_path: Path) -> None:
     """An honest robot that behaves like an idle one is refuted, and the other way round."""
     world = build_world(small_spec(SEEDS[0]))

@@ -50,6 +50,7 @@ def test_a_small_demonstration_is_as_expected_and_leaves_nothing(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 @pytest.mark.wall
 def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
     process = subprocess.Popen(
