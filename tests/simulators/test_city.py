@@ -49,6 +49,7 @@ def test_every_verdict_is_as_the_truth_expects(seed: int, tmp_path: Path) -> Non
     assert [text for text in found.surprises if not any(kind in text for kind in LIVE_KINDS)] == []
 
 
+@pytest.mark.long
 def test_the_same_city_gives_the_same_figures(tmp_path: Path) -> None:
     world = build_world(small_spec(SEEDS[0]))
     first, second = judge(world, tmp_path / "a"), judge(world, tmp_path / "b")
