@@ -85,7 +85,7 @@ class DeviceDay:
     """One device's day (ordinal at +08:00) within one life: times in ms, `pattern` digests its non-zero windows.
 
     `hours` packs 48 little-endian 32-bit integers: seconds running in each hour of the day, then what the first of its
-    counters grew by in each (census/activity.py reads them).
+    counters grew by in each (residuals.py and regularity.py read them).
     """
 
     day: int
@@ -206,7 +206,8 @@ class UsageLooks:
     """How a reporter's numbers look, over active days with work measured in thousands: `told`, distinct, round ones.
 
     `twin_days` is the most days on which one other enterprise of the same reporter had the very same numbers; `behind`
-    where that one's use began earlier, `tied` where it began the same day; `twins` is how many shared them.
+    where that one's use began earlier, `tied` where it began the same day; `twins` is how many shared them. Of work in hundreds
+    whole weeks are compared, and count with their days.
     """
 
     told_days: int = 0

@@ -1,4 +1,4 @@
-"""Which devices share their chance? Residual hours compared between all pairs: coarse lags first, fine ones around those.
+"""Which devices share their chance? Pairs, and devices with themselves, measured at the lags that were proposed.
 
 A copy may be shifted in time, scaled, and have noise added: its residuals still go up and down with the original's. What
 is proposed in single precision is decided here, on whole numbers below 2^53, which no machine adds up differently.

@@ -60,7 +60,7 @@ def propose(
     blocks = _blocks(rest.values)
     lag_bins = min(limits.lag_d * DAY_H // BIN_H, hours // BIN_H - 1)
     fine = _Fine(rest, limits, places, (lag_bins + 2) * BIN_H)
-    whole, whole_lag = _whole(rest.values, min(limits.lag_d * DAY_H, hours - DAY_H))
+    whole, whole_lag = _whole(rest.values, max(1, min(limits.lag_d * DAY_H, hours - DAY_H)))
     scales = [
         [blocks.early_scale(max(0, start - lag), max(0, end - lag)) for start, end in blocks.edges]
         for lag in range(lag_bins + 1)

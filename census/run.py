@@ -190,13 +190,8 @@ def judge_all(
         for claim in claims
     }
     lists, list_problems = count_lists(ledger, policy)
-    told = (
-        *map(str, ledger.problems),
-        *unknown_words(ledger, policy),
-        *problems,
-        *evidence.problems,
-        *enterprises.problems,
-    )
+    told = [*map(str, ledger.problems), *unknown_words(ledger, policy), *problems, *evidence.problems]
+    told += [*enterprises.problems, *_merged_listings(claims), *list_problems]
     year = year_before or {}
     targets = policy.targets
     return CensusResult(
@@ -215,7 +210,7 @@ def judge_all(
             year.get("enterprises_on_cloud"),
         ),
         named_lists=lists,
-        problems=(*told, *_merged_listings(claims), *list_problems),
+        problems=tuple(told),
         ledger=ledger,
         evidence=evidence,
     )
