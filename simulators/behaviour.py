@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ HOLIDAYS = frozenset({8, *range(53, 60), *range(102, 105), *range(126, 129), 176
 HOLIDAY_WORK = 0.1
 SCRIPTS = frozenset({"constant", "periodic", "jitter"})
 LUNCH_H = (12, 13)
+LUNCH_DUTY = 0.4
+"""How likely a machine runs over lunch, of what it does otherwise."""
 _SEASON_SHARE, _SEASON_PEAK_DAY = 0.08, 300
 
 
@@ -62,6 +64,17 @@ class Step:
     run_s: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class DayPlan:
+    """What a day decides before its first poll: the shift after local midnight, how likely it runs, how long a cycle takes."""
+
+    opens_ms: int
+    closes_ms: int
+    duty: float
+    cycle_ms: float
+    works: bool = field(kw_only=True)
+
+
 def day_moments(
     behaviour: Behaviour, day: int, start_ms: int, poll_ms: int, totals: Totals
 ) -> Iterator[Moment]:
@@ -69,7 +82,7 @@ def day_moments(
 
     What happens between two polls is decided at the first of them, from the behaviour's key and day alone.
     """
-    for number, step in enumerate(_told_steps(behaviour, day, poll_ms)):
+    for number, step in enumerate(told_steps(behaviour, day, poll_ms)):
         yield Moment(
             start_ms + number * poll_ms,
             step.state,
@@ -87,11 +100,12 @@ def day_moments(
 
 def works_on(behaviour: Behaviour, day: int) -> bool:
     """Tell whether the machine works at all on a day."""
-    day = _source_day(behaviour, day)
+    day = source_day(behaviour, day)
     return _works(behaviour, day, random.Random(f"{behaviour.key}/{day}"))
 
 
-def _source_day(behaviour: Behaviour, day: int) -> int:
+def source_day(behaviour: Behaviour, day: int) -> int:
+    """Give the day whose work is told on a day: a copy's source, or the week that is played again."""
     day -= behaviour.delay_days
     since = day - behaviour.replay_from_day
     if behaviour.replay_days and since >= behaviour.replay_days:
@@ -99,9 +113,9 @@ def _source_day(behaviour: Behaviour, day: int) -> int:
     return day
 
 
-def _told_steps(behaviour: Behaviour, day: int, poll_ms: int) -> list[Step]:
+def told_steps(behaviour: Behaviour, day: int, poll_ms: int) -> list[Step]:
     """Give a day's steps as they are told: a copy's hours later than its source's, scaled and disturbed."""
-    source = _source_day(behaviour, day)
+    source = source_day(behaviour, day)
     steps = _steps(behaviour, source, poll_ms)
     late = behaviour.delay_hours * HOUR_MS // poll_ms
     if late:
@@ -122,25 +136,31 @@ def _disturbed(step: Step, behaviour: Behaviour, rng: random.Random) -> Step:
     )
 
 
+def plan_day(behaviour: Behaviour, day: int, rng: random.Random) -> DayPlan:
+    """Draw a source's day from its generator (which has drawn nothing yet)."""
+    works = _works(behaviour, day, rng)
+    opens_ms = behaviour.shift_start_h * HOUR_MS + rng.randint(-20, 20) * 60_000
+    season = 1 + _SEASON_SHARE * math.cos(2 * math.pi * (day - _SEASON_PEAK_DAY) / 365)
+    duty = min(0.96, behaviour.duty * season * rng.uniform(0.88, 1.0))
+    cycle_ms = behaviour.cycle_s * 1000 * rng.uniform(0.8, 1.25)
+    return DayPlan(opens_ms, opens_ms + behaviour.shift_h * HOUR_MS, duty, cycle_ms, works=works)
+
+
 @lru_cache(maxsize=64)
 def _steps(behaviour: Behaviour, day: int, poll_ms: int) -> tuple[Step, ...]:
     """Plan a source's day. Kept for the copies that tell parts of two days in one."""
     rng = random.Random(f"{behaviour.key}/{day}")
-    works = _works(behaviour, day, rng)
-    opens = behaviour.shift_start_h * HOUR_MS + rng.randint(-20, 20) * 60_000
-    closes = opens + behaviour.shift_h * HOUR_MS
-    season = 1 + _SEASON_SHARE * math.cos(2 * math.pi * (day - _SEASON_PEAK_DAY) / 365)
-    duty = min(0.96, behaviour.duty * season * rng.uniform(0.88, 1.0))
-    product = rng.uniform(0.8, 1.25)
+    plan = plan_day(behaviour, day, rng)
     steps = []
     for number, offset in enumerate(range(0, DAY_MS, poll_ms)):
-        in_shift = opens <= offset < closes
+        in_shift = plan.opens_ms <= offset < plan.closes_ms
         if in_shift and behaviour.pattern in SCRIPTS:
-            steps.append(_scripted(behaviour, day * (DAY_MS // poll_ms) + number, poll_ms))
+            steps.append(scripted_step(behaviour, day * (DAY_MS // poll_ms) + number, poll_ms))
             continue
         lunch = LUNCH_H[0] * HOUR_MS <= offset < LUNCH_H[1] * HOUR_MS
-        state = _state(rng, duty * (0.4 if lunch else 1.0), in_shift=in_shift, works=works)
-        steps.append(_step(behaviour, state, poll_ms, product, rng))
+        duty = plan.duty * (LUNCH_DUTY if lunch else 1.0)
+        state = _state(rng, duty, in_shift=in_shift, works=plan.works)
+        steps.append(_step(behaviour, state, poll_ms, plan.cycle_ms, rng))
     return tuple(steps)
 
 
@@ -167,7 +187,7 @@ def _state(rng: random.Random, duty: float, *, in_shift: bool, works: bool) -> M
 
 
 def _step(
-    behaviour: Behaviour, state: MachineState, poll_ms: int, product: float, rng: random.Random
+    behaviour: Behaviour, state: MachineState, poll_ms: int, cycle_ms: float, rng: random.Random
 ) -> Step:
     running = state is MachineState.RUNNING
     current = rng.randint(20, 90)
@@ -175,7 +195,6 @@ def _step(
     if running and behaviour.moves:
         current = int(behaviour.current_ma * rng.uniform(0.8, 1.2))
         watts += rng.randint(350, 900)
-    cycle_ms = behaviour.cycle_s * 1000 * product
     return Step(
         state,
         current if behaviour.moves else 0,
@@ -186,7 +205,7 @@ def _step(
     )
 
 
-def _scripted(behaviour: Behaviour, number: int, poll_ms: int) -> Step:
+def scripted_step(behaviour: Behaviour, number: int, poll_ms: int) -> Step:
     """Give a script's poll: constant, from a table of `period` entries, or with a small generator's jitter on it."""
     factor = 1.0
     if behaviour.pattern != "constant":

@@ -94,7 +94,7 @@ class DevicePast:
         """Poll once: identity first when a run begins, then the reading, as the line lets it through."""
         device = self.device
         _, voice, normalizer = voiced(device.profile)
-        at_ms = moment.at_ms + _lag_ms(device)
+        at_ms = moment.at_ms + lag_ms(device)
         rows = [] if self._is_known else self._identity(at_ms)
         self._is_known = True
         values = voice.say(moment)
@@ -151,7 +151,7 @@ class DevicePast:
         return WindowFold(
             gateway=self.device.gateway,
             device=self.device.device,
-            profile=_doctored(loaded.profile) if self.device.is_doctored else loaded.profile,
+            profile=doctored(loaded.profile) if self.device.is_doctored else loaded.profile,
             profile_id=loaded.profile_id,
             poll_interval_ms=self.spec.poll_s * 1000,
             window_ms=self.spec.window_s * 1000,
@@ -187,12 +187,12 @@ class DevicePast:
         return Reading(self.device.device, kind, at_ms, at_ms, quality, values, profile_id, reason=reason)
 
 
-def _lag_ms(device: Device) -> int:
+def lag_ms(device: Device) -> int:
     """Give the phase of a device's polls: some milliseconds of its own, the same for a copy."""
     return int(hashlib.sha256(device.behaviour.key.encode()).hexdigest()[:3], 16) + 1
 
 
-def _doctored(profile: Profile) -> Profile:
+def doctored(profile: Profile) -> Profile:
     """Give the profile as a lying gateway has it: no step of a counter is too large."""
     points = {
         name: point.model_copy(update={"rate_max": ANY_RATE}) if point.rate_max else point

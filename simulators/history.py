@@ -67,7 +67,7 @@ class GatewayPast:
     def begin(cls, gateway: Gateway, devices: tuple[Device, ...], spec: WorldSpec) -> GatewayPast:
         """Set a gateway up before its first day."""
         mine = [DevicePast(device, spec) for device in devices if device.gateway == gateway.gateway]
-        return cls(gateway, spec, mine, _first_place(gateway, spec))
+        return cls(gateway, spec, mine, first_place(gateway, spec))
 
     @property
     def accepted(self) -> int:
@@ -104,7 +104,7 @@ class GatewayPast:
 
     def _day_rows(self, day: int, start_ms: int) -> list[Row]:
         gateway = self.gateway
-        rows = [_epoch_row(gateway.gateway, start_ms)] if day == gateway.from_day else []
+        rows = [epoch_row(gateway.gateway, start_ms)] if day == gateway.from_day else []
         if day == gateway.replaced_day or day in gateway.lost_days:
             rows.append(self._new_epoch(day, start_ms))
         off = gateway.off_days.get(day)
@@ -118,7 +118,7 @@ class GatewayPast:
     def _new_epoch(self, day: int, at_ms: int) -> Row:
         """Begin a new epoch, as a box does that replaces another or lost its outbox: it says where the old one ended."""
         old, is_replaced = self.place, day == self.gateway.replaced_day
-        self.place = _first_place(self.gateway, self.spec, "replaced" if is_replaced else f"lost {day}")
+        self.place = first_place(self.gateway, self.spec, "replaced" if is_replaced else f"lost {day}")
         fields: dict[str, FieldValue] = {
             "reason": "replaced" if is_replaced else "outbox_lost",
             "previous": old.epoch,
@@ -168,7 +168,8 @@ def _packed(rows: list[Row]) -> list[list[Row]]:
     return pack_rows(rows)
 
 
-def _epoch_row(gateway: str, at_ms: int) -> Row:
+def epoch_row(gateway: str, at_ms: int) -> Row:
+    """Give the row with which a gateway begins its first epoch."""
     fields: dict[str, FieldValue] = {
         "reason": "first",
         "previous": "",
@@ -191,7 +192,7 @@ class ProviderPast:
     def begin(cls, gateway: Gateway, enterprises: tuple[Enterprise, ...], spec: WorldSpec) -> ProviderPast:
         """Set a reporter up before its first day."""
         report = ProviderReport(gateway, enterprises, spec.seed, spec.days)
-        return cls(gateway, spec, report, _first_place(gateway, spec))
+        return cls(gateway, spec, report, first_place(gateway, spec))
 
     def day_batches(self, day: int) -> list[tuple[Batch, int]]:
         """Give a day's sealed batches of usage and when the store received each; none on a day without rows."""
@@ -199,7 +200,7 @@ class ProviderPast:
         if not rows:
             return []
         if self.place.seq == 1:
-            rows.append(_epoch_row(self.gateway.gateway, day_start_ms(day)))
+            rows.append(epoch_row(self.gateway.gateway, day_start_ms(day)))
         sealed_ms = day_start_ms(day + 1) + SEAL_DELAY_MS
         received_ms = sealed_ms + SEND_DELAY_MS + self.gateway.late_days.get(day, 0) * HOUR_MS
         key = private_key(self.spec.seed, self.gateway.gateway)
@@ -214,9 +215,10 @@ class ProviderPast:
 
 def epoch_after_loss(gateway: Gateway, spec: WorldSpec, day: int) -> str:
     """Name the epoch that began on a day on which a gateway's outbox was lost."""
-    return _first_place(gateway, spec, f"lost {day}").epoch
+    return first_place(gateway, spec, f"lost {day}").epoch
 
 
-def _first_place(gateway: Gateway, spec: WorldSpec, box: str = "") -> ChainPlace:
+def first_place(gateway: Gateway, spec: WorldSpec, box: str = "") -> ChainPlace:
+    """Give the place of a box's first batch in its chain."""
     epoch = hashlib.sha256(f"epoch {spec.seed}/{gateway.gateway}{box}".encode()).hexdigest()[:32]
     return ChainPlace(gateway.gateway, epoch, 1, GENESIS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulators.behaviour import DAY_MS, HOUR_MS
-from simulators.device_past import APPEAR_HOUR, LATE_POLLS, RESET_HOUR, DevicePast, _doctored, _lag_ms
+from simulators.device_past import APPEAR_HOUR, LATE_POLLS, RESET_HOUR, DevicePast, doctored, lag_ms
 from simulators.rows.draws import shares_of
 from simulators.rows.fold import Run, Samples
 from simulators.rows.late import LateRows
@@ -89,7 +89,7 @@ class DeviceRows(DevicePast):
         for place, is_loss in [*sorted(marks), (len(heard), False)]:
             if not self._is_known and heard[begin:place].any():
                 first = begin + int(np.argmax(heard[begin:place]))
-                identities += self._identity(start_ms + int(offsets[first]) + _lag_ms(self.device))
+                identities += self._identity(start_ms + int(offsets[first]) + lag_ms(self.device))
                 self._is_known = True
             if is_loss:
                 self._starts_anew(day, int(offsets[place]))
@@ -128,7 +128,7 @@ class DeviceRows(DevicePast):
             current_ma=steps.current_ma[polls],
         )
         return Samples(
-            moments.at_ms + _lag_ms(self.device),
+            moments.at_ms + lag_ms(self.device),
             np.ones(len(polls), bool),
             profile.states[moments.state],
             profile.counters(moments),
@@ -202,7 +202,7 @@ class DeviceRows(DevicePast):
 
     def _new_run(self, start_ms: int) -> Run:
         profile = voiced(self.device.profile)[0].profile
-        profile = _doctored(profile) if self.device.is_doctored else profile
+        profile = doctored(profile) if self.device.is_doctored else profile
         return Run(
             start_ms,
             {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulators.behaviour import DAY_MS, HOUR_MS
-from simulators.history import VERSION, _epoch_row, day_start_ms
+from simulators.history import VERSION, day_start_ms, epoch_row
 from simulators.rows.device import DeviceRows
 from simulators.rows.plan import begins_anew
 from simulators.rows.tables import Block, placed
@@ -77,7 +77,7 @@ class GatewayRows:
     def epochs(self, day: int) -> list[Row]:
         """Give the epochs that begin on a day."""
         name = self.gateway.gateway
-        first = [_epoch_row(name, day_start_ms(day))] if day == self.gateway.from_day else []
+        first = [epoch_row(name, day_start_ms(day))] if day == self.gateway.from_day else []
         before = self.batches(day - 1)
         if before is None or not begins_anew(self.gateway, day):
             return first

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulators.behaviour import DAY_MS, HOUR_MS
-from simulators.history import SEAL_DELAY_MS, SEND_DELAY_MS, _first_place, day_start_ms
+from simulators.history import SEAL_DELAY_MS, SEND_DELAY_MS, day_start_ms, first_place
 from simulators.past import enrolments
 from simulators.usage import ProviderReport
 from store.columns import day_number
@@ -173,13 +173,13 @@ def _is_taken(gateway: Gateway, received_ms: int) -> bool:
 
 def _days(gateway: Gateway, world: World) -> Iterator[DayBatches]:
     spec = world.spec
-    place, seq = _first_place(gateway, spec), 1
+    place, seq = first_place(gateway, spec), 1
     devices = [device for device in world.devices if device.gateway == gateway.gateway]
     first = _first_usage(gateway, world) if gateway.kind == "provider" else gateway.from_day
     for day in range(first, spec.days):
         if begins_anew(gateway, day):
             box = "replaced" if day == gateway.replaced_day else f"lost {day}"
-            place, seq = _first_place(gateway, spec, box), 1
+            place, seq = first_place(gateway, spec, box), 1
         parts, count = _parts(devices, day, 86_400 // spec.window_s) if gateway.kind == "edge" else (1, 1)
         item = DayBatches(
             gateway=gateway.gateway,

@@ -5,7 +5,6 @@ A test compares every kind of behaviour with the plain one.
 
 from __future__ import annotations
 
-import math
 import random
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -14,15 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulators.behaviour import (
-    _SEASON_PEAK_DAY,
-    _SEASON_SHARE,
     DAY_MS,
     HOUR_MS,
+    LUNCH_DUTY,
     LUNCH_H,
     SCRIPTS,
-    _scripted,
-    _source_day,
-    _works,
+    plan_day,
+    scripted_step,
+    source_day,
 )
 from simulators.rows.draws import Draws, shares_of, walk
 from telemetry.reading import MachineState
@@ -68,7 +66,7 @@ class Steps:
 
 def told_steps(behaviour: Behaviour, day: int, poll_ms: int) -> Steps:
     """Give a day's steps as they are told: a copy's hours later than its source's, scaled and disturbed."""
-    source = _source_day(behaviour, day)
+    source = source_day(behaviour, day)
     steps = source_steps(behaviour, source, poll_ms)
     late = behaviour.delay_hours * HOUR_MS // poll_ms
     if late:
@@ -98,17 +96,12 @@ def _rounded(values: Share) -> Whole:
 def source_steps(behaviour: Behaviour, day: int, poll_ms: int) -> Steps:
     """Plan a source's day."""
     rng = random.Random(f"{behaviour.key}/{day}")
-    works = _works(behaviour, day, rng)
-    opens = behaviour.shift_start_h * HOUR_MS + rng.randint(-20, 20) * 60_000
-    closes = opens + behaviour.shift_h * HOUR_MS
-    season = 1 + _SEASON_SHARE * math.cos(2 * math.pi * (day - _SEASON_PEAK_DAY) / 365)
-    duty = min(0.96, behaviour.duty * season * rng.uniform(0.88, 1.0))
-    product = rng.uniform(0.8, 1.25)
+    plan = plan_day(behaviour, day, rng)
     offsets = np.arange(0, DAY_MS, poll_ms)
-    in_shift = (opens <= offsets) & (offsets < closes)
+    in_shift = (plan.opens_ms <= offsets) & (offsets < plan.closes_ms)
     at_lunch = (LUNCH_H[0] * HOUR_MS <= offsets) & (offsets < LUNCH_H[1] * HOUR_MS)
-    kinds = np.where(in_shift, np.where(at_lunch, _LUNCH, _WORKS) if works else _STANDS, _OUT)
-    machine = _Machine(behaviour, poll_ms, duty, behaviour.cycle_s * 1000 * product)
+    kinds = np.where(in_shift, np.where(at_lunch, _LUNCH, _WORKS) if plan.works else _STANDS, _OUT)
+    machine = _Machine(behaviour, poll_ms, plan.duty, plan.cycle_ms)
     if behaviour.pattern not in SCRIPTS:
         return machine.steps(kinds, rng)
     found = _scripted_steps(behaviour, day * (DAY_MS // poll_ms) + np.arange(len(offsets)), poll_ms)
@@ -121,7 +114,7 @@ def source_steps(behaviour: Behaviour, day: int, poll_ms: int) -> Steps:
 def _scripted_steps(behaviour: Behaviour, numbers: Whole, poll_ms: int) -> Steps:
     """Give a script's polls; it begins anew after a few of them."""
     turns = {"constant": 1, "periodic": behaviour.period, "jitter": 16}[behaviour.pattern]
-    table = [_scripted(behaviour, number, poll_ms) for number in range(turns)]
+    table = [scripted_step(behaviour, number, poll_ms) for number in range(turns)]
     place = numbers % turns
     states = np.array([CODE[step.state] for step in table])
     amounts = [np.array([getattr(step, name) for step in table])[place] for name in Steps.__slots__[1:]]
@@ -156,7 +149,7 @@ class _Machine:
         after_on = after_watts[after_off]
         moves = self.behaviour.moves
         after_run = np.minimum((after_more[after_on + 2] if moves else after_on) + 2, draws.count)
-        runs = {_WORKS: self.duty, _LUNCH: self.duty * 0.4}
+        runs = {_WORKS: self.duty, _LUNCH: self.duty * LUNCH_DUTY}
         tables = {
             kind: after_on
             if kind == _STANDS

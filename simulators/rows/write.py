@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from simulators.history import _epoch_row, day_start_ms
+from simulators.history import day_start_ms, epoch_row
 from simulators.rows.gateway import GatewayRows, Watched
 from simulators.rows.plan import plan_batches
 from simulators.rows.spoken import spoken
@@ -160,7 +160,7 @@ class _Writer:
             return []
         rows = report.rows(day, day_start_ms(day))
         if batches.first_seq == 1:
-            rows.append(_epoch_row(name, day_start_ms(day)))
+            rows.append(epoch_row(name, day_start_ms(day)))
         return [(row, batches) for row in rows]
 
     def _wait(self, rows: list[tuple[Row, DayBatches]]) -> None:

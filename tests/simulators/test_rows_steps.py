@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from simulators.behaviour import _told_steps
+from simulators import behaviour as plain_steps
 from simulators.rows.draws import Draws, shares_of, walk
 from simulators.rows.steps import CODE, Steps, told_steps
 from simulators.world import Behaviour
@@ -37,7 +37,7 @@ DAYS = (6, 8, 10, 11, 57)
 def test_every_step_of_a_day_is_the_plain_one(name: str, poll_ms: int) -> None:
     behaviour = BEHAVIOURS[name]
     for day in DAYS:
-        plain, told = _told_steps(behaviour, day, poll_ms), told_steps(behaviour, day, poll_ms)
+        plain, told = plain_steps.told_steps(behaviour, day, poll_ms), told_steps(behaviour, day, poll_ms)
         for column in Steps.__slots__:
             wanted = [CODE[step.state] if column == "state" else getattr(step, column) for step in plain]
             assert getattr(told, column).tolist() == wanted, (day, column)
