@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import zlib
 from typing import TYPE_CHECKING
 
 from store.compaction import merged_parts, sorted_parts
@@ -17,9 +18,11 @@ from telemetry.errors import FactoryError
 from telemetry.seal import read_seal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import date
     from pathlib import Path
+
+    import pyarrow as pa
 
     from store.frames import Frame
     from store.log import EvidenceLog, Place
@@ -39,12 +42,20 @@ class Applier:
     """Brings row files up to the log's end; used by one thread at a time (the store sees to the turns)."""
 
     def __init__(
-        self, directory: Path, log: EvidenceLog, files: RowFiles, offset_ms: int, mono_ms: Callable[[], int]
+        self,
+        directory: Path,
+        log: EvidenceLog,
+        files: RowFiles,
+        places: Callable[[int, int], list[tuple[int, Place]]],
+        *,
+        offset_ms: int,
+        mono_ms: Callable[[], int],
     ) -> None:
         self._state_file = directory / "applied.json"
         self._directory = directory
         self._log = log
         self._files = files
+        self._places = places
         self._offset_ms = offset_ms
         self._mono_ms = mono_ms
         self._cache = ShapeCache()
@@ -55,15 +66,24 @@ class Applier:
     def start(self, size: int) -> None:
         """Read how far the files are; what is beyond that, or beyond the log, goes and is made again."""
         self._directory.mkdir(exist_ok=True)
-        self.applied = read_applied(self._directory)
-        if self.applied > size:
-            _logger.warning("rows_ahead_of_log applied=%d size=%d", self.applied, size)
+        applied = read_applied(self._directory)
+        self.applied = applied or 0
+        if applied is None or applied > size or self._is_spanned(applied):
+            _logger.warning("rows_made_anew applied=%s size=%d", applied, size)
             self.reset()
         self._clean()
         now = self._mono_ms()
         for measurement, day in self._partitions():
             for path in self._files.superseded(measurement, day):
                 self._replaced[path] = (now, measurement, day)
+
+    def _is_spanned(self, applied: int) -> bool:
+        """Tell whether a file holds leaves on both sides: then the stamp is not the one it was written under."""
+        return any(
+            segment.first < applied <= segment.last
+            for measurement, day in self._partitions()
+            for segment in self._files.all_segments(measurement, day)
+        )
 
     def _clean(self) -> None:
         """Remove what a round that never came to its end left behind: its rows are made again, perhaps otherwise cut."""
@@ -107,10 +127,31 @@ class Applier:
         self._is_dirty = False
         self._sweep()
 
-    def decode(self, places: list[tuple[int, Place]], start: int, stop: int) -> RowBuffer:
-        """Decode leaves of the log, up to ROUND_BYTES of them."""
+    def mend(self, measurement: str, day: date) -> None:
+        """Make a day's damaged row files anew from the log; the damaged one goes when the new one is there."""
+        for segment in self._files.segments(measurement, day):
+            if segment.is_whole:
+                continue
+            _logger.error("row_file_damaged path=%s", segment.path)
+            leaves = (segment.first, segment.last)
+            made = self._files.write(measurement, day, leaves, self._made_again(measurement, day, leaves))
+            if made != segment.path:
+                segment.path.unlink()
+
+    def _made_again(self, measurement: str, day: date, leaves: tuple[int, int]) -> Iterator[pa.Table]:
+        start, stop = leaves[0], leaves[1] + 1
+        while start < stop:
+            buffer = self.decode(start, stop)
+            for (name, number), table in buffer.tables().items():
+                if name == measurement and day_date(number) == day:
+                    yield table
+            start = buffer.stop
+
+    def decode(self, start: int, stop: int) -> RowBuffer:
+        """Decode leaves of the log, up to ROUND_LEAVES and ROUND_BYTES of them."""
         buffer = RowBuffer(start, self._offset_ms)
-        for leaf, place in places:
+        stop = min(stop, start + ROUND_LEAVES)
+        for leaf, place in self._places(start, stop):
             try:
                 self._decode_one(buffer, self._log.read(place))
             except (LogDamage, FactoryError, ValueError) as error:
@@ -132,13 +173,16 @@ class Applier:
             buffer.add_unsigned(write, frame.leaf, frame.received_ms, len(frame.body))
 
     def _stamp(self, applied: int) -> None:
-        replace_file(self._state_file, json.dumps({"applied": applied}).encode())
+        replace_file(self._state_file, json.dumps({"applied": applied, "check": _check_of(applied)}).encode())
         self.applied = applied
 
     def _merge(self, measurement: str, day: date) -> None:
         """Make the newest MERGE_AT files of similar size one, so that a day never has more than some dozens."""
         chosen = _similar_tail(self._files.segments(measurement, day))
         if len(chosen) >= MERGE_AT:
+            if not all(segment.is_whole for segment in chosen):
+                self.mend(measurement, day)
+                return  # merged the next time
             leaves = (chosen[0].first, chosen[-1].last)
             self._files.write(measurement, day, leaves, merged_parts(chosen))
             self._retire(measurement, day)
@@ -148,6 +192,9 @@ class Applier:
         segments = self._files.segments(measurement, day)
         if not segments or (len(segments) == 1 and segments[0].is_compacted):
             return
+        if not all(segment.is_whole for segment in segments):
+            self.mend(measurement, day)
+            segments = self._files.segments(measurement, day)
         leaves = (segments[0].first, max(segment.last for segment in segments))
         self._files.write(measurement, day, leaves, sorted_parts(segments), is_compacted=True)
         self._retire(measurement, day)
@@ -168,13 +215,21 @@ class Applier:
                     path.unlink()
 
 
-def read_applied(directory: Path) -> int:
-    """Read up to which leaf row files are there; 0 when nothing says so."""
+def read_applied(directory: Path) -> int | None:
+    """Read up to which leaf row files are there: 0 when nothing says so, None when what says so is damaged."""
     try:
-        value = json.loads((directory / "applied.json").read_bytes())["applied"]
-    except (OSError, ValueError, KeyError, TypeError):
+        said = json.loads((directory / "applied.json").read_bytes())
+        applied = said["applied"]
+        is_sound = isinstance(applied, int) and said.get("check", _check_of(applied)) == _check_of(applied)
+    except FileNotFoundError:
         return 0
-    return value if isinstance(value, int) and value >= 0 else 0
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return applied if is_sound and applied >= 0 else None
+
+
+def _check_of(applied: int) -> int:
+    return zlib.crc32(b"applied %d" % applied)
 
 
 def _similar_tail(segments: list[Segment]) -> list[Segment]:

@@ -71,8 +71,8 @@ class _Instant(click.ParamType[int]):
     name = "date"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from store.embedded import OFFSET_MINUTES
         from store.reading_routes import day_span
+        from store.settings import OFFSET_MINUTES
 
         if isinstance(value, int):
             return value
@@ -183,10 +183,11 @@ def token(directory: Path, name: str) -> None:
 @click.option("--size", type=click.IntRange(min=0), help="A published log size...")
 @click.option("--root", help="...and the root hash published with it.")
 def verify(directory: Path, size: int | None, root: str | None) -> None:
-    """Walk the log and check all of it; exit code 1 when anything is wrong."""
+    """Walk the log and check all of it, and what was made from it; exit code 1 when anything is wrong."""
     from store.lock import is_held
     from store.log import EvidenceLog
     from store.verify import verify_log
+    from store.verify_derived import check_derived
 
     if (size is None) != (root is None):
         raise click.UsageError("--size and --root are published together; give both")
@@ -195,6 +196,8 @@ def verify(directory: Path, size: int | None, root: str | None) -> None:
     log = EvidenceLog(directory / "log", directory / "quarantine", is_writable=False)
     expected = (size, root) if size is not None and root is not None else None
     report = verify_log(log, expected=expected, is_live=is_held(directory))
+    for problem in check_derived(directory, log):
+        report.add(problem)
     for problem in report.problems:
         click.echo(problem)
     for (gateway, epoch), seqs in sorted(report.progress.items()):
@@ -241,7 +244,7 @@ def check_influx(url: str, db: str, start: int, stop: int, keys: tuple[str, ...]
 @store.command()
 @_DIRECTORY
 def rebuild(directory: Path) -> None:
-    """Throw the row files away and make them anew from the log."""
+    """Throw index and row files away and make them anew from the log."""
     opened = _open(directory)
     try:
         opened.rebuild()

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import errno
 import logging
+import sqlite3
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from store.enrolment import Authority, Event, EventKind, read_event
 from store.frames import FrameKind
-from store.index import make_entry
-from store.log import Record
+from store.index import IndexDamage, make_entry
+from store.log import LogDamage, Record
+from telemetry.errors import SealError
+from telemetry.seal import read_seal
 from telemetry.sink import Answer, AnswerKind
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from store.log import EvidenceLog, Located
     from store.points import UnsignedWrite
     from store.shapes import DecodedLines
-    from telemetry.seal import Batch
+    from telemetry.seal import Batch, Seal
 
 RETRY_AFTER_S = 5.0
 """What a writer is asked to wait when the disk is full or failing: space returns by a person's hand, not faster."""
@@ -111,7 +114,7 @@ class Committer:
                 continue
             if item.batch is not None:
                 seal = item.batch.seal
-                twin = seen.setdefault((seal.gateway, seal.epoch, seal.seq), item)
+                twin = seen.setdefault(seal.key, item)
                 if twin is not item:
                     twins.append((item, twin))
                     continue
@@ -141,13 +144,37 @@ class Committer:
     def _known(self, item: Pending) -> Answer | None:
         assert item.batch is not None  # noqa: S101 - asked of batches only
         seal = item.batch.seal
-        stored = self._index.find(seal)
+        stored = self._stored_hash(seal)
         if stored is None:
             return None
         if stored == item.batch.hash:
             return Answer(AnswerKind.STORED, "stored before")
         self._record_conflict(item)
         return Answer(AnswerKind.CONFLICT, f"seq {seal.seq} of epoch {seal.epoch} holds another batch")
+
+    def _stored_hash(self, seal: Seal) -> str | None:
+        """Give the hash of the batch under a key that the log holds now, whatever the index says; None when none.
+
+        Who sends a batch again may have the last copy of one that has rotted here: it is then taken once more.
+        """
+        try:
+            return self._hash_in_log(seal)
+        except (IndexDamage, LogDamage, sqlite3.DatabaseError, ValueError) as error:
+            _logger.error("index_doubted error=%s", error)  # noqa: TRY400 - its cause is known
+        self._index.rebuild()
+        return self._hash_in_log(seal)
+
+    def _hash_in_log(self, seal: Seal) -> str | None:
+        place = self._index.find(seal)
+        if place is None:
+            return None
+        try:
+            found = read_seal(self._log.read(place).body)
+        except SealError:
+            found = None
+        if found is None or found.seal.key != seal.key:
+            raise IndexDamage(f"seq {seal.seq} of {seal.gateway} does not lie where the index has it")
+        return found.hash
 
     def _record_conflict(self, item: Pending) -> None:
         """Keep the other bytes and append an alarm, once for the same bytes."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import secrets
 import threading
 from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
-from store.applier import ROUND_LEAVES, Applier, read_applied
+from store.applier import Applier, read_applied
 from store.columns import day_number, schema_of
 from store.committer import Committer, Pending
 from store.decoding import RowBuffer
@@ -28,13 +27,12 @@ from store.enrolment import (
     enrol_event,
     with_token,
 )
-from store.frames import FrameKind
-from store.index import Index, make_entry
+from store.index import Index, read_entry
 from store.lock import WriterLock
-from store.log import EvidenceLog, Located, LogDamage, replace_file, sync_directory
-from store.merkle import MerkleTree
+from store.log import EvidenceLog, Located, LogDamage, sync_directory
 from store.points import make_write
-from store.segments import RowFiles, day_date, read_segment
+from store.segments import RowDamage, RowFiles, day_date, read_segment
+from store.settings import offset_minutes
 from store.shapes import ShapeCache, decode_batch
 from telemetry.errors import ConfigError, FactoryError, Problem, SealError
 from telemetry.seal import read_seal
@@ -47,12 +45,12 @@ if TYPE_CHECKING:
 
     from store.enrolment import Grant
     from store.frames import Frame
+    from store.log import Place
     from store.progress import SeqSet
+    from store.segments import Segment
     from telemetry.clock import Clock
     from telemetry.seal import Batch
 
-OFFSET_MINUTES = 480
-"""Days are those of +08:00, China Standard Time, which has known no summer time since 1991; recorded at creation."""
 BUFFER_BYTES = 64_000_000
 """Batch bytes whose decoded rows wait in memory for `apply`; what does not fit is decoded again from the log."""
 GROUP_BYTES = 16_000_000
@@ -74,16 +72,23 @@ class EmbeddedStore:
         self.clock = clock
         self.read_only = read_only = lock is None
         self._lock = lock
-        self.offset_ms = _settings(directory, clock, read_only=read_only) * 60_000
+        self.offset_ms = offset_minutes(directory, clock, read_only=read_only) * 60_000
         self._log = EvidenceLog(directory / "log", directory / "quarantine", is_writable=not read_only)
         opened = Index.copy if read_only else Index.open
-        self._index = opened(directory / "index.sqlite")
+        self._index = opened(directory / "index.sqlite", self._log)
         self._authority = Authority()
         conflicts = directory / "conflicts"
         self._committer = Committer(self._log, self._index, self._authority, conflicts, self._on_stored)
         self._files = RowFiles(directory / "rows")
         self._cache = ShapeCache()
-        self._applier = Applier(directory / "rows", self._log, self._files, self.offset_ms, clock.mono_ms)
+        self._applier = Applier(
+            directory / "rows",
+            self._log,
+            self._files,
+            self._places,
+            offset_ms=self.offset_ms,
+            mono_ms=clock.mono_ms,
+        )
         self._buffer: RowBuffer | None = None
         self._turn = threading.RLock()
         self.token_bytes: Callable[[int], bytes] = secrets.token_bytes
@@ -110,34 +115,40 @@ class EmbeddedStore:
     def _recover(self) -> None:
         """Read the log on from where the index ends, and learn who may write."""
         found: list[Located] = []
-        known_events = self._index.event_places()
-        stamp = self._index.stamp(self._log)
-        self._log.next_leaf = self._index.size
-        if stamp is not None:
-            for place in known_events:
-                try:
-                    self._committer.load(Located(self._log.read(place), place))
-                except LogDamage:
-                    continue  # `verify` reports it; the store starts nevertheless
-        for located in self._log.recover(stamp):
+        stamp = self._index.stamp()
+        for place in self._index.event_places():
+            try:
+                self._committer.load(Located(self._log.read(place), place))
+            except LogDamage:
+                continue  # `verify` reports it; the store starts nevertheless
+        for located in self._log.recover(stamp, self._index.size):
             self._committer.load(located)
             found.append(located)
             if len(found) == _RECOVERED_AT_ONCE:
                 self._index_found(found)
         self._index_found(found)
+        if self._log.lost_leaves:
+            self._index.rebuild()  # what is lost must not be answered as stored before
         if self.read_only:
-            self._applier.applied = min(read_applied(self.directory / "rows"), self._index.size)
+            self._applier.applied = min(self._read_applied(), self._index.size)
         else:
-            self._applier.start(self._log.next_leaf)
+            self._applier.start(self._log.next_leaf - self._log.lost_leaves)
+
+    def _read_applied(self) -> int:
+        applied = read_applied(self.directory / "rows")
+        if applied is None:
+            path = str(self.directory / "rows" / "applied.json")
+            raise ConfigError([Problem(path, 0, 0, "", "is damaged", "run 'mfl store rebuild'")])
+        return applied
 
     def _index_found(self, found: list[Located]) -> None:
-        entries = []
-        for located in found:
-            is_batch = located.frame.kind is FrameKind.BATCH
-            entries.append(make_entry(located, read_seal(located.frame.body) if is_batch else None))
-        if entries:
-            self._index.add(entries)
+        if found:
+            self._index.add([read_entry(located) for located in found])
         found.clear()
+
+    def _places(self, start: int, stop: int) -> list[tuple[int, Place]]:
+        with self._committer.lock:
+            return self._index.places(start, stop)
 
     def close(self) -> None:
         """Close the files and let the next writer in. Nothing needs to be flushed: what was answered is synced."""
@@ -285,13 +296,10 @@ class EmbeddedStore:
         self._apply_buffer()
         while True:
             with self._turn:
-                with self._committer.lock:
-                    start, end = self._applier.applied, self._log.next_leaf
-                    stop = min(end, start + ROUND_LEAVES)
-                    places = self._index.places(start, stop)
+                start, end = self._applier.applied, self._log.next_leaf
                 if start >= end:
                     return
-                self._applier.round(self._applier.decode(places, start, stop))
+                self._applier.round(self._applier.decode(start, end))
 
     def _apply_buffer(self) -> None:
         """Write the rows that wait decoded; whoever comes second finds none."""
@@ -302,10 +310,11 @@ class EmbeddedStore:
                 self._applier.round(buffer)
 
     def rebuild(self) -> None:
-        """Throw the row files away and make them anew from the log."""
+        """Throw index and row files away and make them anew from the log."""
         self._check_writable()
         with self._turn, self._committer.lock:
             self._buffer = None
+            self._index.rebuild()
             self._applier.reset()
         self.apply()
 
@@ -334,7 +343,7 @@ class EmbeddedStore:
         """Give stored frames from a leaf on, and the leaf behind them; damaged ones are passed over."""
         with self._committer.lock:
             stop = min(self._log.next_leaf, start + leaves_max)
-            places = self._index.places(start, stop)
+            places = self._places(start, stop)
         return self._log.read_some(places, stop, bytes_max)
 
     def measurements(self) -> list[str]:
@@ -347,11 +356,22 @@ class EmbeddedStore:
 
     def files(self, day: date, measurement: str) -> list[Path]:
         """Give the Parquet files of a day; no row is in two of them, and each stays readable for ten minutes."""
-        return [segment.path for segment in self._files.segments(measurement, day)]
+        return [segment.path for segment in self._whole_segments(measurement, day)]
+
+    def _whole_segments(self, measurement: str, day: date) -> list[Segment]:
+        """Give a day's row files, made anew where they are damaged; RowDamage when that is not ours to do."""
+        try:
+            return self._files.whole_segments(measurement, day)
+        except RowDamage:
+            if self.read_only:
+                raise
+        with self._turn:
+            self._applier.mend(measurement, day)
+        return self._files.whole_segments(measurement, day)
 
     def scan(self, day: date, measurement: str) -> pa.Table:
         """Give a day's rows of a measurement; an empty table when there are none."""
-        tables = [read_segment(segment) for segment in self._files.segments(measurement, day)]
+        tables = [read_segment(segment) for segment in self._whole_segments(measurement, day)]
         return pa.concat_tables(tables) if tables else schema_of(measurement).empty_table()
 
     def log_size(self) -> int:
@@ -366,30 +386,9 @@ class EmbeddedStore:
         wanted = self.log_size() if size is None else size
         if not 0 <= wanted <= self._log.next_leaf:
             raise ValueError(f"the log has {self._log.next_leaf} leaves, not {wanted}")
-        tree = MerkleTree()
         with self._committer.lock:
-            for digest in self._index.leaf_hashes(0, wanted):
-                tree.add(digest)
-        return tree.root().hex()
+            return self._index.root(wanted).hex()
 
     def _check_writable(self) -> None:
         if self.read_only:
             raise StoreReadOnly(f"{self.directory} is open read-only")
-
-
-def _settings(directory: Path, clock: Clock, *, read_only: bool) -> int:
-    """Read the store's day offset in minutes, writing it at creation; ConfigError when this is no store."""
-    path = directory / "store.json"
-    if not path.exists() and not read_only:
-        values = {"version": 1, "offset_minutes": OFFSET_MINUTES, "created_ms": clock.wall_ms()}
-        replace_file(path, json.dumps(values).encode())
-    try:
-        values = json.loads(path.read_bytes())
-        version, offset = values["version"], int(values["offset_minutes"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ConfigError(
-            [Problem(str(path), 0, 0, "", "is not there or not readable", "is this a store?")]
-        ) from None
-    if version != 1:
-        raise ConfigError([Problem(str(path), 0, 0, "version", f"{version!r} is not known to this program")])
-    return offset

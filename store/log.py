@@ -126,6 +126,7 @@ class EvidenceLog:
         self._size = 0
         self.next_leaf = 0
         self.damaged_bytes = 0
+        self.lost_leaves = 0
         if is_writable:
             directory.mkdir(parents=True, exist_ok=True)
             sync_directory(directory.parent)
@@ -141,19 +142,28 @@ class EvidenceLog:
         """Give a segment's file."""
         return self._directory / f"{segment:012d}.log"
 
-    def recover(self, after: Place | None) -> Iterator[Located]:
-        """Walk what lies behind `after` (None: everything), mend the tail, and be ready to append at the end."""
+    def recover(self, after: tuple[int, Place] | None, synced: int = 0) -> Iterator[Located]:
+        """Walk what lies behind a leaf's place (None: everything), mend the tail, and be ready to append at the end.
+
+        So many leaves are known as synced (`synced`): where the last of them are no longer whole that is rot and no torn
+        write. It is kept where it is, counted in `lost_leaves`, and their numbers go to no other frame.
+        """
         segments = self.segments()
         if self._is_writable and segments:
             self._make_sure(segments[-1])
         if after is not None:
-            segments = [segment for segment in segments if segment >= after.segment]
+            segments = [segment for segment in segments if segment >= after[1].segment]
+            self.next_leaf = after[0] + 1
         for index, segment in enumerate(segments):
-            start = after.end if after is not None and segment == after.segment else 0
+            start = after[1].end if after is not None and segment == after[1].segment else 0
             bound = segments[index + 1] if index + 1 < len(segments) else None
             self.next_leaf = max(self.next_leaf, segment)
             self._segment, self._size = segment, start
-            yield from self._recover_segment(segment, start, bound)
+            yield from self._recover_segment(segment, start, bound, synced)
+        if self.next_leaf < synced:
+            _logger.error("log_leaves_lost first=%d count=%d", self.next_leaf, synced - self.next_leaf)
+            self.lost_leaves = synced - self.next_leaf
+            self.next_leaf, self._size = synced, SEGMENT_BYTES
 
     def _make_sure(self, segment: int) -> None:
         """Sync the last segment and its name: whoever wrote it may have been killed before his sync.
@@ -167,31 +177,32 @@ class EvidenceLog:
         finally:
             os.close(handle)
 
-    def _recover_segment(self, segment: int, start: int, bound: int | None) -> Iterator[Located]:
+    def _recover_segment(self, segment: int, start: int, bound: int | None, synced: int) -> Iterator[Located]:
         data = self.path(segment).read_bytes()
         self._size = len(data)
         for item in _standing(scan_frames(data, start), self.next_leaf, bound):
             if isinstance(item, Damage):
-                self._on_damage(segment, item, data, is_last=bound is None)
+                is_torn = item.is_tail and bound is None and self.next_leaf >= synced
+                self._on_damage(segment, item, data, is_torn=is_torn)
             elif item.frame.leaf < self.next_leaf:
                 _logger.warning("log_frame_ignored segment=%d leaf=%d", segment, item.frame.leaf)
             else:
                 self.next_leaf = item.frame.leaf + 1
                 yield Located(item.frame, Place(segment, item.offset, item.length))
 
-    def _on_damage(self, segment: int, damage: Damage, data: bytes, *, is_last: bool) -> None:
+    def _on_damage(self, segment: int, damage: Damage, data: bytes, *, is_torn: bool) -> None:
         self.damaged_bytes += damage.length
         _logger.error(
-            "log_damage segment=%d offset=%d bytes=%d tail=%s",
+            "log_damage segment=%d offset=%d bytes=%d torn=%s",
             segment,
             damage.offset,
             damage.length,
-            damage.is_tail,
+            is_torn,
         )
         if not self._is_writable:
             return
         self._keep_aside(segment, damage, data)
-        if damage.is_tail and is_last:
+        if is_torn:
             os.truncate(self.path(segment), damage.offset)
             self._size = damage.offset
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -39,3 +43,11 @@ class MerkleTree:
         for peak in reversed(self._peaks[:-1]):
             root = _node_hash(peak, root)
         return root
+
+
+def merkle_root(leaf_hashes: Iterable[bytes]) -> bytes:
+    """Give the root over leaf hashes in their order."""
+    tree = MerkleTree()
+    for digest in leaf_hashes:
+        tree.add(digest)
+    return tree.root()

@@ -1,15 +1,17 @@
 """Where do rows rest? Parquet files a measurement and day, named by the leaves they cover.
 
-`rows/<measurement>/day=YYYY-MM-DD/<first>-<last>.parquet` (a `c` after the last leaf: compacted). A file is written under
-another name, synced, renamed, and its directory synced; it never changes afterwards. Where one file's leaves contain
-another's, the larger one counts (and the compacted one of two equals), so a crash between naming the new file and
-removing the old ones doubles nothing.
+`rows/<measurement>/day=YYYY-MM-DD/<first>-<last>-<crc>.parquet` (a `c` after the last leaf: compacted; the CRC32 of the
+file's bytes in hex, which may be missing where another program wrote it). A file is written under another name, synced,
+renamed, and its directory synced; it never changes afterwards. Where one file's leaves contain another's, the larger
+one counts (and the compacted one of two equals), so a crash between naming the new file and removing the old ones
+doubles nothing.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import zlib
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -18,14 +20,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from store.log import sync_directory
+from telemetry.errors import FactoryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_NAME = re.compile(r"([0-9]{12})-([0-9]{12})(c?)\.parquet")
+_NAME = re.compile(r"([0-9]{12})-([0-9]{12})(c?)(?:-([0-9a-f]{8}))?\.parquet")
 _DAY = re.compile(r"day=([0-9]{4}-[0-9]{2}-[0-9]{2})")
 _EPOCH = date(1970, 1, 1)
+_READ_BYTES = 1_000_000
+
+
+class RowDamage(FactoryError):
+    """A row file's bytes are not those that were written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +44,28 @@ class Segment:
     first: int
     last: int
     is_compacted: bool
+    crc: str = ""
 
     def covers(self, other: Segment) -> bool:
         """Tell whether this file makes another one needless."""
         if (self.first, self.last) == (other.first, other.last):
-            return self.is_compacted and not other.is_compacted
+            # Two of one kind only in the moment in which a damaged one is replaced.
+            return (self.is_compacted, self.crc) > (other.is_compacted, other.crc)
         return self.first <= other.first and other.last <= self.last
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the file's bytes are those of its name; of one without a checksum nothing can be told."""
+        return not self.crc or file_crc(self.path) == self.crc
+
+
+def file_crc(path: Path) -> str:
+    """Give the CRC32 of a file's bytes as 8 hex digits."""
+    crc = 0
+    with path.open("rb") as file:
+        while part := file.read(_READ_BYTES):
+            crc = zlib.crc32(part, crc)
+    return f"{crc:08x}"
 
 
 def day_date(day: int) -> date:
@@ -54,6 +78,7 @@ class RowFiles:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._known_whole: set[Path] = set()  # compacted files only: some a day, and they last
 
     def measurements(self) -> list[str]:
         """Give the measurements that have files, sorted."""
@@ -82,13 +107,27 @@ class RowFiles:
         for path in home.iterdir():
             match = _NAME.fullmatch(path.name)
             if match:
-                found.append(Segment(path, int(match[1]), int(match[2]), match[3] == "c"))
-        return sorted(found, key=lambda segment: (segment.first, segment.last, segment.is_compacted))
+                found.append(Segment(path, int(match[1]), int(match[2]), match[3] == "c", match[4] or ""))
+        return sorted(
+            found, key=lambda segment: (segment.first, segment.last, segment.is_compacted, segment.crc)
+        )
 
     def segments(self, measurement: str, day: date) -> list[Segment]:
         """Give the row files that count: no row is in two of them."""
         found = self.all_segments(measurement, day)
         return [segment for segment in found if not any(other.covers(segment) for other in found)]
+
+    def whole_segments(self, measurement: str, day: date) -> list[Segment]:
+        """Give the row files that count; RowDamage when one is not as it was written."""
+        found = self.segments(measurement, day)
+        for segment in found:
+            if segment.path in self._known_whole:
+                continue
+            if not segment.is_whole:
+                raise RowDamage(f"{segment.path} is damaged; 'mfl store rebuild' makes it anew from the log")
+            if segment.is_compacted:
+                self._known_whole.add(segment.path)
+        return found
 
     def superseded(self, measurement: str, day: date) -> list[Path]:
         """Give the row files that another one makes needless."""
@@ -112,9 +151,10 @@ class RowFiles:
             home.mkdir(parents=True, exist_ok=True)
             sync_directory(home.parent)
             sync_directory(home.parent.parent)
-        name = f"{leaves[0]:012d}-{leaves[1]:012d}{'c' if is_compacted else ''}.parquet"
+        name = f"{leaves[0]:012d}-{leaves[1]:012d}{'c' if is_compacted else ''}"
         partial = home / f"{name}.tmp"
         _write_parquet(tables, partial, is_compacted=is_compacted)
+        name = f"{name}-{file_crc(partial)}.parquet"
         handle = os.open(partial, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -32,7 +32,11 @@ def store_routes(store: EmbeddedStore) -> list[Route]:
 
 
 async def keep_applied(store: EmbeddedStore, *, interval_s: float = INTERVAL_S) -> None:
-    """Keep row files, enrolments and closed days up to date, until cancelled. A full disk is waited out."""
+    """Keep row files, enrolments and closed days up to date, until cancelled.
+
+    A full disk is waited out. So is anything else: batches are taken meanwhile, and a standing failure is logged again
+    and again rather than once.
+    """
     passes = 0
     while True:
         try:
@@ -40,6 +44,9 @@ async def keep_applied(store: EmbeddedStore, *, interval_s: float = INTERVAL_S) 
             await asyncio.sleep(interval_s)
         except OSError as error:
             _logger.warning("apply_failed error=%s retry_in_s=%g", error, FAILED_WAIT_S)
+            await asyncio.sleep(FAILED_WAIT_S)
+        except Exception:
+            _logger.exception("apply_failed retry_in_s=%g", FAILED_WAIT_S)
             await asyncio.sleep(FAILED_WAIT_S)
         passes += 1
 

@@ -1,9 +1,9 @@
 """Is the record whole? Walks the evidence log from its first byte and checks everything that can be checked offline.
 
 Frames (CRC32, leaves without a gap), events, seals, signatures under the keys enrolled at the time of receipt, no key
-twice, chain links wherever both ends are here, each gateway's own totals against what is here, the Merkle root against
-the index, and a published root if one is given.
-Needs no index, no row files and no network; changes nothing.
+twice, chain links wherever both ends are here, each gateway's own totals against what is here, and a published root if
+one is given. Needs no index, no row files and no network; changes nothing. What was made from the log is checked
+against it by verify_derived.py.
 """
 
 from __future__ import annotations

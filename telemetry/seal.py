@@ -72,6 +72,11 @@ class Seal:
     mono_ms: int
     sig: str = ""
 
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Gateway, epoch and seq: what no two batches may share."""
+        return self.gateway, self.epoch, self.seq
+
     def signed_bytes(self) -> bytes:
         """Give the bytes under the signature: `mfl-batch-v1` and `name=value` lines in the fixed order."""
         lines = "".join(f"{name}={getattr(self, name)}\n" for name in _SIGNED)

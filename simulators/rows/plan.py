@@ -17,7 +17,7 @@ from simulators.history import SEAL_DELAY_MS, SEND_DELAY_MS, day_start_ms, first
 from simulators.past import enrolments
 from simulators.usage import ProviderReport
 from store.columns import day_number
-from store.embedded import OFFSET_MINUTES
+from store.settings import OFFSET_MINUTES
 from telemetry.clock import ClockState
 from telemetry.seal import GENESIS
 

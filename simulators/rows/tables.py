@@ -12,7 +12,7 @@ from simulators.rows.fold import QUALITIES
 from simulators.rows.spoken import NULL
 from simulators.rows.steps import STATES
 from store.columns import FUTURE_MS, PAST_MS, day_number, schema_of
-from store.embedded import OFFSET_MINUTES
+from store.settings import OFFSET_MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -64,7 +64,7 @@ def test_what_does_not_fit_in_memory_is_read_from_the_log(
 ) -> None:
     monkeypatch.setattr(embedded_module, "BUFFER_BYTES", 1_000)
     monkeypatch.setattr(applier_module, "ROUND_BYTES", 1_500)
-    monkeypatch.setattr(embedded_module, "ROUND_LEAVES", 3)
+    monkeypatch.setattr(applier_module, "ROUND_LEAVES", 3)
     put(store, sealer, 10)
     store.apply()
     assert keys(store) == expected(10)
@@ -276,7 +276,7 @@ def test_a_round_that_failed_is_made_again_otherwise_cut(
         crashing.left = 10**9
         put(store, chain, 2)
         with monkeypatch.context() as patch:
-            patch.setattr(embedded_module, "ROUND_LEAVES", 3)
+            patch.setattr(applier_module, "ROUND_LEAVES", 3)
             store.apply()
         still.mono_ms += applier_module.GRACE_MS
         put(store, chain, 1)
