@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from telemetry.errors import ConfigError
+from telemetry.errors import ConfigError, FactoryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +103,8 @@ class Verbs(click.Group):
             ]
         except ConfigError as error:
             problems = [str(problem) for problem in error.problems]
+        except FactoryError as error:
+            problems = [f"error: {error}"]
         for problem in problems:
             click.echo(problem, err=True)
         return ctx.exit(2)

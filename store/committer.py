@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from store.enrolment import Authority, Event, EventKind, read_event
 from store.frames import FrameKind
-from store.index import IndexDamage, make_entry
+from store.index import make_entry
+from store.leaf_row import IndexDamage
 from store.log import LogDamage, Record
 from telemetry.errors import SealError
 from telemetry.seal import read_seal

@@ -12,16 +12,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-import struct
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from store.frames import Found, FrameKind
-from store.log import Located, LogDamage, Place
+from store.leaf_row import IndexDamage, LeafRow, read_leaf_row
+from store.log import Located, LogDamage, LogUnreadable, Place
 from store.merkle import leaf_hash, merkle_root
 from store.progress import SeqSet
-from telemetry.errors import FactoryError
 from telemetry.seal import Batch, Seal, read_seal, split_batch
 
 if TYPE_CHECKING:
@@ -47,43 +45,10 @@ CREATE TABLE IF NOT EXISTS batch (
 CREATE INDEX IF NOT EXISTS event ON leaf (leaf) WHERE kind = 2;
 """
 _ROW = "leaf, kind, segment, offset, length, leaf_hash, crc"
-_CHECKED = struct.Struct("<QBQQQ")
 _T = TypeVar("_T")
 _UNREADABLE = (sqlite3.DatabaseError, ValueError)
 """What SQLite raises over a damaged file: ValueError for text that is no UTF-8."""
 _logger = logging.getLogger(__name__)
-
-
-class IndexDamage(FactoryError):
-    """The index's file says something that it was not given; `Index.rebuild` mends it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LeafRow:
-    """A row of the index: a leaf's kind, place and hash."""
-
-    leaf: int
-    kind: int
-    place: Place
-    leaf_hash: bytes
-
-    def values(self) -> tuple[int, int, int, int, int, bytes, int]:
-        """Give the row as it is written, with its checksum."""
-        place = (self.place.segment, self.place.offset, self.place.length)
-        crc = zlib.crc32(self.leaf_hash, zlib.crc32(_CHECKED.pack(self.leaf, self.kind, *place)))
-        return (self.leaf, self.kind, *place, self.leaf_hash, crc)
-
-
-def _leaf_row(values: tuple[int, int, int, int, int, bytes, int]) -> LeafRow:
-    """Read a row as it was written; IndexDamage when it is not that."""
-    leaf, kind, segment, offset, length, digest, _ = values
-    row = LeafRow(leaf, kind, Place(segment, offset, length), digest)
-    try:
-        if row.values() == values:
-            return row
-    except (struct.error, TypeError):
-        pass
-    raise IndexDamage(f"the index's row of leaf {leaf} is not as it was written; run 'mfl store rebuild'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +175,19 @@ class Index:
 
         Damage in the last frames is no reason to doubt the index: they were synced before it was told.
         """
+        if self.size and not self._log.segments():
+            raise LogUnreadable(
+                f"the index knows {self.size} leaves, and no segment of the log is there: restore log/ from a copy "
+                "(to begin a new record, take another directory)"
+            )
         with contextlib.suppress(IndexDamage, *_UNREADABLE):
             for leaf in range(self.size - 1, max(-1, self.size - 1 - LOOK_BACK), -1):
                 row = self.row(leaf)
                 if _holds(self._log, row):
                     return leaf, row.place
+            last = self._log.last()  # a segment or more may be gone behind it
+            if last is not None and self.row(last.frame.leaf) == read_entry(last).row():
+                return last.frame.leaf, last.place
         if self.size:
             _logger.warning("index_rebuilt reason=does_not_fit_the_log size=%d", self.size)
             self._connection.executescript(f"DROP TABLE leaf; DROP TABLE batch; {_SCHEMA}")
@@ -251,7 +224,7 @@ class Index:
         damaged = []
         for values in self._connection.execute(f"SELECT {_ROW} FROM leaf"):  # noqa: S608 - no input
             try:
-                _leaf_row(values)
+                read_leaf_row(values)
             except IndexDamage:
                 damaged.append((values[0],))
         self._connection.execute("DELETE FROM batch")
@@ -266,7 +239,7 @@ class Index:
         values = self._connection.execute(query, (leaf,)).fetchone()
         if values is None:
             raise IndexDamage(f"the index has no leaf {leaf}; run 'mfl store rebuild'")
-        return _leaf_row(values)
+        return read_leaf_row(values)
 
     def find(self, seal: Seal) -> Place | None:
         """Give where the batch of this seal's key lies, None when there is none; IndexDamage, since a rebuild may say otherwise."""
@@ -320,7 +293,7 @@ class Index:
         """Give the rows of [start, stop) that are there, ascending; IndexDamage."""
         query = f"SELECT {_ROW} FROM leaf WHERE leaf >= ? AND leaf < ? ORDER BY leaf"  # noqa: S608 - no input
         for values in self._connection.execute(query, (start, stop)).fetchall():
-            yield _leaf_row(values)
+            yield read_leaf_row(values)
         for leaf in sorted(self._backlog):
             if start <= leaf < stop:
                 yield self._backlog[leaf].row()
@@ -344,7 +317,7 @@ class Index:
 
     def _event_places(self) -> list[Place]:
         query = f"SELECT {_ROW} FROM leaf WHERE kind = 2 ORDER BY leaf"  # noqa: S608 - no input
-        rows = [_leaf_row(values) for values in self._connection.execute(query)]
+        rows = [read_leaf_row(values) for values in self._connection.execute(query)]
         if any(row.kind != FrameKind.EVENT for row in rows):
             raise IndexDamage("the index's list of events is not as it was written; run 'mfl store rebuild'")
         written = [row.place for row in rows]

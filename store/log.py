@@ -32,6 +32,10 @@ class LogDamage(FactoryError):
     """A frame that was written is no longer whole."""
 
 
+class LogUnreadable(FactoryError):
+    """A segment is there and cannot be read, or is gone: nothing may be written before a person has looked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a frame lies: its segment (the leaf of the segment's first frame), offset and length in bytes."""
@@ -142,6 +146,14 @@ class EvidenceLog:
         """Give a segment's file."""
         return self._directory / f"{segment:012d}.log"
 
+    def _read_segment(self, segment: int) -> bytes:
+        try:
+            return self.path(segment).read_bytes()
+        except OSError as error:
+            raise LogUnreadable(
+                f"{self.path(segment)}: {error.strerror}; the log is the record: make the file readable, or restore it"
+            ) from None
+
     def recover(self, after: tuple[int, Place] | None, synced: int = 0) -> Iterator[Located]:
         """Walk what lies behind a leaf's place (None: everything), mend the tail, and be ready to append at the end.
 
@@ -171,14 +183,17 @@ class EvidenceLog:
         What is read back from there is answered for as stored, and need not be followed by another append.
         """
         sync_directory(self._directory)
-        handle = os.open(self.path(segment), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            handle = os.open(self.path(segment), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except PermissionError:
+            return  # reading it will fail as well, and say so
         try:
             sync_data(handle)
         finally:
             os.close(handle)
 
     def _recover_segment(self, segment: int, start: int, bound: int | None, synced: int) -> Iterator[Located]:
-        data = self.path(segment).read_bytes()
+        data = self._read_segment(segment)
         self._size = len(data)
         for item in _standing(scan_frames(data, start), self.next_leaf, bound):
             if isinstance(item, Damage):
@@ -312,6 +327,15 @@ class EvidenceLog:
             size += place.length
         return frames, stop
 
+    def last(self) -> Located | None:
+        """Give the last whole frame of the last segment; None when there is none."""
+        segments = self.segments()
+        found = None
+        for item in scan_frames(self._read_segment(segments[-1])) if segments else ():
+            if isinstance(item, Found):
+                found = Located(item.frame, Place(segments[-1], item.offset, item.length))
+        return found
+
     def walk(self) -> Iterator[tuple[int, Found | Damage]]:
         """Walk every frame and all damage of the record, with the segment of each; changes nothing.
 
@@ -319,7 +343,7 @@ class EvidenceLog:
         """
         segments = self.segments()
         for segment, bound in zip_longest(segments, segments[1:]):
-            for item in _standing(scan_frames(self.path(segment).read_bytes()), segment, bound):
+            for item in _standing(scan_frames(self._read_segment(segment)), segment, bound):
                 yield segment, item
 
     def close(self) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from store.applier import read_applied
 from store.frames import Damage, Found
-from store.index import Index, IndexDamage, read_entry
+from store.index import Index, read_entry
+from store.leaf_row import IndexDamage
 from store.log import Located, Place
 from store.segments import RowFiles
 from telemetry.errors import SealError
@@ -38,19 +39,21 @@ def _check_index(path: Path, log: EvidenceLog) -> Iterator[str]:
     index = Index.copy(path, log)
     with contextlib.closing(index):
         size, batches = index.size, 0
-        is_whole, has_frames = True, False
+        is_whole, end = True, 0
         for segment, item in log.walk():
             if isinstance(item, Damage):
                 is_whole = False
                 continue
-            has_frames = True
+            end = max(end, item.frame.leaf + 1)
             if item.frame.leaf < size:
                 found = _entry(segment, item)
                 batches += found is not None and found.batch is not None
                 if found is not None and not _agrees(index, found):
                     yield f"index.sqlite: leaf {found.leaf} is not as the log has it; {WAY_OUT}"
-        if size == 0 and has_frames:
+        if size == 0 and end:
             yield f"index.sqlite: is damaged or empty; {WAY_OUT}"
+        elif end < size:
+            yield f"index.sqlite: knows {size} leaves, the log ends at {end}: the log has lost some; restore it from a copy"
         elif is_whole and index.batch_count() != batches:
             yield f"index.sqlite: has {index.batch_count()} batches, the log {batches}; {WAY_OUT}"
 

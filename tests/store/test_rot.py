@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+import store.index as index_module
+import store.log as log_module
 import store.server as server_module
 from store.cli import store as command
-from store.log import EvidenceLog
+from store.log import EvidenceLog, LogUnreadable
 from store.segments import RowDamage
 from store.verify import verify_log
 from store.verify_derived import check_derived
@@ -209,6 +211,52 @@ def test_verify_tells_what_is_wrong_with_what_was_made_from_the_log(filled: Embe
         assert f"index.sqlite: leaf {leaf} is not as the log has it; run 'mfl store rebuild'" in result.output
     assert CliRunner().invoke(command, ["rebuild", *verify[1:]]).exit_code == 0
     assert CliRunner().invoke(command, verify).exit_code == 0
+
+
+def test_a_store_whose_log_is_gone_does_not_begin_anew(
+    filled: EmbeddedStore, open_store: Callable[..., EmbeddedStore]
+) -> None:
+    (segment,) = (filled.directory / "log").iterdir()
+    segment.rename(filled.directory / "kept")
+    rows = sorted((filled.directory / "rows").rglob("*.parquet"))
+    for read_only in (False, True):
+        with pytest.raises(
+            LogUnreadable, match="knows 7 leaves, and no segment of the log is there: restore"
+        ):
+            open_store(read_only=read_only)
+    assert sorted((filled.directory / "rows").rglob("*.parquet")) == rows
+    assert list(check_derived(filled.directory, log_of(filled.directory))) == [
+        "index.sqlite: knows 7 leaves, the log ends at 0: the log has lost some; restore it from a copy"
+    ]
+
+
+def test_leaves_of_a_segment_that_is_gone_go_to_nobody_else(
+    store: EmbeddedStore,
+    batches: list[Batch],
+    open_store: Callable[..., EmbeddedStore],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(log_module, "SEGMENT_BYTES", 1_000)
+    monkeypatch.setattr(index_module, "LOOK_BACK", 1)
+    answers(store, batches)
+    store.close()
+    last = max((store.directory / "log").iterdir())
+    last.unlink()
+    again = open_store()
+    assert again.log_size() == COUNT + 1
+    assert answers(again, batches)[-1] == ""
+    assert again.log_size() > COUNT + 1
+    assert answers(again, batches) == ["stored before"] * COUNT
+
+
+def test_a_segment_that_cannot_be_read_is_named(
+    filled: EmbeddedStore, open_store: Callable[..., EmbeddedStore]
+) -> None:
+    (filled.directory / "log" / "000000000099.log").mkdir()
+    with pytest.raises(LogUnreadable, match=r"000000000099\.log: Is a directory; the log is the record"):
+        open_store()
+    result = CliRunner().invoke(command, ["verify", "--store", str(filled.directory)])
+    assert (result.exit_code, "Is a directory" in result.output) == (2, True)
 
 
 async def _passes(store: EmbeddedStore, wanted: int) -> None:
