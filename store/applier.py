@@ -14,7 +14,7 @@ from store.log import LogDamage, replace_file
 from store.points import read_write
 from store.segments import Segment, day_date
 from store.shapes import ShapeCache, decode_batch
-from telemetry.errors import FactoryError
+from telemetry.errors import ConfigError, FactoryError, Problem
 from telemetry.seal import read_seal
 
 if TYPE_CHECKING:
@@ -226,6 +226,15 @@ def read_applied(directory: Path) -> int | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return applied if is_sound and applied >= 0 else None
+
+
+def sure_applied(directory: Path) -> int:
+    """Read the same for a reader; ConfigError when it is damaged."""
+    applied = read_applied(directory)
+    if applied is None:
+        path = str(directory / "applied.json")
+        raise ConfigError([Problem(path, 0, 0, "", "is damaged", "run 'mfl store rebuild'")])
+    return applied
 
 
 def _check_of(applied: int) -> int:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from store.log import EvidenceLog, Located
     from store.points import UnsignedWrite
     from store.shapes import DecodedLines
-    from telemetry.seal import Batch, Seal
+    from telemetry.seal import Batch
 
 RETRY_AFTER_S = 5.0
 """What a writer is asked to wait when the disk is full or failing: space returns by a person's hand, not faster."""
@@ -81,6 +81,8 @@ class Committer:
         self._queue_lock = threading.Lock()
         self.lock = threading.RLock()
         self.events: list[Event] = []
+        self.is_rotten = False
+        """Whether a batch was asked for whose frame has rotted: its rows go before it is taken again."""
 
     def load(self, located: Located) -> None:
         """Fold an event of the log into the authority; one that cannot be read is left to `verify`."""
@@ -145,36 +147,40 @@ class Committer:
     def _known(self, item: Pending) -> Answer | None:
         assert item.batch is not None  # noqa: S101 - asked of batches only
         seal = item.batch.seal
-        stored = self._stored_hash(seal)
+        try:
+            stored = self._stored_hash(item.batch)
+        except LogDamage as error:
+            # Who sends it again may have the last copy: it is taken once more, when the old one's rows are gone.
+            _logger.error("frame_rotted error=%s", error)  # noqa: TRY400 - its cause is known
+            self.is_rotten = True
+            return _unavailable("what was stored of it is damaged; room is made for it")
         if stored is None:
-            return None
+            return _unavailable("rows are made anew after damage") if self.is_rotten else None
         if stored == item.batch.hash:
             return Answer(AnswerKind.STORED, "stored before")
         self._record_conflict(item)
         return Answer(AnswerKind.CONFLICT, f"seq {seal.seq} of epoch {seal.epoch} holds another batch")
 
-    def _stored_hash(self, seal: Seal) -> str | None:
-        """Give the hash of the batch under a key that the log holds now, whatever the index says; None when none.
-
-        Who sends a batch again may have the last copy of one that has rotted here: it is then taken once more.
-        """
+    def _stored_hash(self, batch: Batch) -> str | None:
+        """Give the hash of the batch under a key that the log holds, whatever the index says; None when none; LogDamage."""
         try:
-            return self._hash_in_log(seal)
-        except (IndexDamage, LogDamage, sqlite3.DatabaseError, ValueError) as error:
+            return self._hash_in_log(batch)
+        except (IndexDamage, sqlite3.DatabaseError, ValueError) as error:
             _logger.error("index_doubted error=%s", error)  # noqa: TRY400 - its cause is known
         self._index.rebuild()
-        return self._hash_in_log(seal)
+        self.is_rotten |= self._index.has_lost
+        return self._hash_in_log(batch)
 
-    def _hash_in_log(self, seal: Seal) -> str | None:
-        place = self._index.find(seal)
+    def _hash_in_log(self, batch: Batch) -> str | None:
+        place = self._index.find(batch)
         if place is None:
             return None
         try:
             found = read_seal(self._log.read(place).body)
         except SealError:
             found = None
-        if found is None or found.seal.key != seal.key:
-            raise IndexDamage(f"seq {seal.seq} of {seal.gateway} does not lie where the index has it")
+        if found is None or found.seal.key != batch.seal.key:
+            raise IndexDamage(f"{batch.seal.key} does not lie where the index has it")
         return found.hash
 
     def _record_conflict(self, item: Pending) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
-from store.applier import Applier, read_applied
+from store.applier import Applier, sure_applied
 from store.columns import day_number, schema_of
 from store.committer import Committer, Pending
 from store.decoding import RowBuffer
@@ -34,7 +34,7 @@ from store.points import make_write
 from store.segments import RowDamage, RowFiles, day_date, read_segment
 from store.settings import offset_minutes
 from store.shapes import ShapeCache, decode_batch
-from telemetry.errors import ConfigError, FactoryError, Problem, SealError
+from telemetry.errors import FactoryError, SealError
 from telemetry.seal import read_seal
 from telemetry.sink import Answer, AnswerKind
 
@@ -130,16 +130,9 @@ class EmbeddedStore:
         if self._log.lost_leaves:
             self._index.rebuild()  # what is lost must not be answered as stored before
         if self.read_only:
-            self._applier.applied = min(self._read_applied(), self._index.size)
+            self._applier.applied = min(sure_applied(self.directory / "rows"), self._index.size)
         else:
             self._applier.start(self._log.next_leaf - self._log.lost_leaves)
-
-    def _read_applied(self) -> int:
-        applied = read_applied(self.directory / "rows")
-        if applied is None:
-            path = str(self.directory / "rows" / "applied.json")
-            raise ConfigError([Problem(path, 0, 0, "", "is damaged", "run 'mfl store rebuild'")])
-        return applied
 
     def _index_found(self, found: list[Located]) -> None:
         if found:
@@ -287,12 +280,14 @@ class EmbeddedStore:
     @property
     def is_behind(self) -> bool:
         """Tell whether `apply` has something to do."""
-        return self._applier.applied < self._log.next_leaf
+        return self._committer.is_rotten or self._applier.applied < self._log.next_leaf
 
     def apply(self) -> None:
         """Bring the row files up to the end of the log; in a read-only store there is nothing to do."""
         if self.read_only:
             return
+        if self._committer.is_rotten:
+            self._make_anew()
         self._apply_buffer()
         while True:
             with self._turn:
@@ -312,11 +307,16 @@ class EmbeddedStore:
     def rebuild(self) -> None:
         """Throw index and row files away and make them anew from the log."""
         self._check_writable()
+        self._committer.is_rotten = True
+        self.apply()
+
+    def _make_anew(self) -> None:
+        """Forget rows and index; in this order, since a batch that the index has forgotten is taken again."""
         with self._turn, self._committer.lock:
             self._buffer = None
-            self._index.rebuild()
             self._applier.reset()
-        self.apply()
+            self._index.rebuild()
+            self._committer.is_rotten = False
 
     def compact(self, day: date) -> None:
         """Make every measurement of a closed day one sorted file."""

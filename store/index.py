@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from store.frames import Found, FrameKind
-from store.leaf_row import IndexDamage, LeafRow, read_leaf_row
+from store.leaf_row import IndexDamage, LeafRow, head_of, read_leaf_row
 from store.log import Located, LogDamage, LogUnreadable, Place
 from store.merkle import leaf_hash, merkle_root
 from store.progress import SeqSet
-from telemetry.seal import Batch, Seal, read_seal, split_batch
+from telemetry.seal import Batch, read_seal, split_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,14 +37,16 @@ LOOK_BACK = 1_000
 """Damaged frames at the log's end over which the index is still believed: some seconds of a city's writing."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS leaf (
-  leaf INTEGER PRIMARY KEY, kind INTEGER, segment INTEGER, offset INTEGER, length INTEGER, leaf_hash BLOB, crc INTEGER
+  leaf INTEGER PRIMARY KEY, kind INTEGER, segment INTEGER, offset INTEGER, length INTEGER, leaf_hash BLOB, crc INTEGER,
+  head INTEGER
 );
 CREATE TABLE IF NOT EXISTS batch (
   gateway TEXT, epoch TEXT, seq INTEGER, leaf INTEGER, PRIMARY KEY (gateway, epoch, seq)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS head ON leaf (head);
 CREATE INDEX IF NOT EXISTS event ON leaf (leaf) WHERE kind = 2;
 """
-_ROW = "leaf, kind, segment, offset, length, leaf_hash, crc"
+_ROW = "leaf, kind, segment, offset, length, leaf_hash, crc, head"
 _T = TypeVar("_T")
 _UNREADABLE = (sqlite3.DatabaseError, ValueError)
 """What SQLite raises over a damaged file: ValueError for text that is no UTF-8."""
@@ -92,6 +94,8 @@ class Index:
         self._unwritten: dict[tuple[str, str, int], int] = {}
         self.progress: dict[tuple[str, str], SeqSet] = {}
         self.size = 0
+        self.has_lost = False
+        """Whether the log lacked leaves that the index knew, when it was last made anew."""
 
     @classmethod
     def open(cls, path: Path, log: EvidenceLog) -> Index:
@@ -197,27 +201,32 @@ class Index:
     def rebuild(self) -> None:
         """Make every row anew from the log; a frame that is damaged there keeps what is known of its leaf, but no batch."""
         _logger.warning("index_rebuilt reason=asked size=%d", self.size)
-        self._backlog.clear()
-        self._unwritten.clear()
         try:
             self._forget()
-            self._load()
+            self._refill()
         except _UNREADABLE:
             self._connection.close()
             fresh = Index._anew(self._path, self._log)
             self._connection = fresh._connection  # noqa: SLF001 - the same class
-            self._load()
+            self._refill()
+
+    def _refill(self) -> None:
+        self._backlog.clear()
+        self._unwritten.clear()
+        self._load()
+        known = self.size
         found: list[Entry] = []
-        due = 0
+        due = count = 0
         for segment, item in self._log.walk():
             if isinstance(item, Found) and item.frame.leaf >= due:
-                due = item.frame.leaf + 1
+                due, count = item.frame.leaf + 1, count + 1
                 found.append(read_entry(Located(item.frame, Place(segment, item.offset, item.length))))
             if len(found) >= _CHUNK:
-                self.add(found)
+                self._add(found)
                 found.clear()
-        self.add(found)
-        self._load()
+        self._add(found)
+        self.size = max(self.size, known)
+        self.has_lost = count < self.size
 
     def _forget(self) -> None:
         """Remove all batches, and the leaves whose rows are not as they were written."""
@@ -241,17 +250,27 @@ class Index:
             raise IndexDamage(f"the index has no leaf {leaf}; run 'mfl store rebuild'")
         return read_leaf_row(values)
 
-    def find(self, seal: Seal) -> Place | None:
-        """Give where the batch of this seal's key lies, None when there is none; IndexDamage, since a rebuild may say otherwise."""
-        key = seal.key
-        leaf = self._unwritten.get(key)
-        if leaf is None:
-            query = "SELECT leaf FROM batch WHERE gateway = ? AND epoch = ? AND seq = ?"
-            found = self._connection.execute(query, key).fetchone()
-            if found is None:
-                return None
-            (leaf,) = found
-        return self.row(leaf).place
+    def find(self, batch: Batch) -> Place | None:
+        """Give where a batch of this key lies, None when there is none; IndexDamage, since a rebuild may say otherwise.
+
+        Under a key that has rotted nothing is found, and the batch would be taken twice: so its hash is looked for as well.
+        """
+        leaf = self._unwritten.get(batch.seal.key)
+        if leaf is not None:
+            return self.row(leaf).place
+        query = "SELECT leaf FROM batch WHERE gateway = ? AND epoch = ? AND seq = ?"
+        found = self._connection.execute(query, batch.seal.key).fetchone()
+        if found is not None:
+            return self.row(found[0]).place
+        digest = leaf_hash(split_batch(batch.data)[1])
+        alike = self._connection.execute(
+            "SELECT leaf FROM leaf WHERE head = ?", (head_of(digest),)
+        ).fetchall()
+        for (number,) in alike:
+            row = self.row(number)
+            if row.leaf_hash == digest and _holds(self._log, row):
+                raise IndexDamage(f"leaf {number} is not found under its key; run 'mfl store rebuild'")
+        return None
 
     @property
     def is_full(self) -> bool:
@@ -260,6 +279,12 @@ class Index:
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Take in frames that are synced in the log. Nothing is lost when the file cannot be written now."""
+        try:
+            self._add(entries)
+        except _UNREADABLE:
+            self.rebuild()  # a damaged file; all that waits is in the log
+
+    def _add(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             self._backlog[entry.leaf] = entry
             self.size = entry.leaf + 1
@@ -269,7 +294,7 @@ class Index:
                 self.progress.setdefault((seal.gateway, seal.epoch), SeqSet()).add(seal.seq)
         try:
             self._write()
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
             _logger.warning("index_write_failed error=%s waiting=%d", error, len(self._backlog))
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -283,7 +308,7 @@ class Index:
             for seal in (entry.batch.seal,)
         ]
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany("INSERT OR REPLACE INTO leaf VALUES (?, ?, ?, ?, ?, ?, ?)", leaves)
+        self._connection.executemany("INSERT OR REPLACE INTO leaf VALUES (?, ?, ?, ?, ?, ?, ?, ?)", leaves)
         self._connection.executemany("INSERT OR IGNORE INTO batch VALUES (?, ?, ?, ?)", batches)
         self._connection.execute("COMMIT")
         self._backlog.clear()

@@ -68,7 +68,7 @@ def _entry(segment: int, found: Found) -> Entry | None:
 
 def _agrees(index: Index, entry: Entry) -> bool:
     try:
-        is_found = entry.batch is None or index.find(entry.batch.seal) == entry.located.place
+        is_found = entry.batch is None or index.find(entry.batch) == entry.located.place
         return is_found and index.row(entry.leaf) == entry.row()
     except IndexDamage:
         return False

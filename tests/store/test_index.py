@@ -46,7 +46,7 @@ def _lose_the_last(path: Path) -> None:
 
 def _run_ahead(path: Path) -> None:
     with sqlite3.connect(path) as connection:
-        connection.execute("INSERT INTO leaf VALUES (99, 1, 0, 999999, 50, x'00', 0)")
+        connection.execute("INSERT INTO leaf VALUES (99, 1, 0, 999999, 50, x'00', 0, 0)")
         connection.execute("INSERT INTO batch VALUES ('gw1', 'ee', 1, 99)")
     connection.close()
 
