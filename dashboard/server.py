@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import math
 import signal
 import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 CONNECTIONS_MAX = 512
-"""A city's gateways at one keep-alive connection each, and readers; beyond it uvicorn answers 503."""
+"""A city's gateways at one keep-alive connection each, and readers; beyond it the one idle longest is closed, and when none
+is idle uvicorn answers 503."""
+HEAD_WAIT_S = 10
+"""How long a connection may take to say what it wants; uvicorn alone would wait for ever."""
 KEEP_ALIVE_S = 75
 """Longer than the gateways' 60 s window, so that each push finds its connection open."""
 GRACE_S = 10
@@ -46,6 +51,50 @@ def address(listener: socket.socket, *, tls: bool) -> str:
     """Write where a listener is reached, as a URL."""
     host, port = listener.getsockname()[:2]
     return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class BoundedProtocol(H11Protocol):
+    """HTTP/1.1 whose idle connections keep nobody out: a request's head has HEAD_WAIT_S, and a full house sends an idle one away."""
+
+    head_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def ends_at(self) -> float:
+        """Loop time at which it is closed if it goes on saying nothing; infinite while a request is under way."""
+        if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
+            return math.inf
+        timer = self.timeout_keep_alive_task or self.head_timer
+        return timer.when() if timer else math.inf
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first head; when all places are taken, the idle one that would end first ends now."""
+        super().connection_made(transport)
+        self.head_timer = self.loop.call_later(HEAD_WAIT_S, self.timeout_keep_alive_handler)
+        others = [
+            other for other in self.connections if isinstance(other, BoundedProtocol) and other is not self
+        ]
+        first = min(others, key=lambda other: other.ends_at, default=self)
+        if len(self.connections) >= CONNECTIONS_MAX and first.ends_at < math.inf and first is not self:
+            first.timeout_keep_alive_handler()
+            self.connections.discard(first)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Wait anew when this did not begin a request: after the first, uvicorn stops its own clock at the first byte."""
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
+            self._cancel()
+        elif self.head_timer is None:
+            self.head_timer = self.loop.call_later(HEAD_WAIT_S, self.timeout_keep_alive_handler)
+
+    def _cancel(self) -> None:
+        if self.head_timer is not None:
+            self.head_timer.cancel()
+            self.head_timer = None
 
 
 async def run_server(
@@ -85,7 +134,7 @@ async def run_server(
 def _config(app: Starlette, tls: tuple[Path, Path] | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="h11",
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

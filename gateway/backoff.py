@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 TRIES_A_MINUTE = 6
 """Most tries in any minute, whatever the draws: brokers and stores ban what knocks more often."""
+RETRY_AFTER_MAX_S = 600.0
+"""Longest wish of a store that is obeyed: ten minutes."""
 
 
 class Backoff:
@@ -32,10 +34,14 @@ class Backoff:
 
     def wait_s(self, now_ms: int) -> float:
         """Draw the wait after a failure at `now_ms` (monotonic)."""
-        self._tries.append(now_ms)
         wait = self._chance.uniform(self._floor_s, 3 * self._last_s)
         wait = self._last_s = min(self._ceiling_s, wait)
-        if len(self._tries) == TRIES_A_MINUTE:
-            # The sixth try of a minute has failed: the next one waits until the first is a minute old.
-            wait = max(wait, (self._tries[0] + 60_000 - now_ms) / 1000)
-        return wait
+        return max(wait, self.charge_s(now_ms))
+
+    def charge_s(self, now_ms: int) -> float:
+        """Count a try that failed for what was said and not for the line: it waits only when it is the sixth of a minute."""
+        self._tries.append(now_ms)
+        if len(self._tries) < TRIES_A_MINUTE:
+            return 0.0
+        # The next try waits until the first of the six is a minute old.
+        return max(0.0, (self._tries[0] + 60_000 - now_ms) / 1000)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.outbox_records import Cursor, EpochBirth, EpochNote, Record
+from gateway.dead_letters import letter_name
+from gateway.losses import batch_readings
+from gateway.outbox_records import Again, Cursor, EpochBirth, EpochNote, Record
 from telemetry.errors import ConfigError, Problem, SealError
 from telemetry.line import FieldValue, Row
-from telemetry.seal import GENESIS, next_place, read_seal
+from telemetry.seal import GENESIS, NS_PER_MS, next_place, read_lines, read_seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gateway.outbox_segments import Segment
+    from telemetry.seal import Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +88,43 @@ def apply_record(cursor: Cursor, record: Record) -> None:
     cursor.index = record.index + len(record.batches)
     cursor.rowed = record.before + readings
     cursor.lost = record.lost
-    cursor.birth = None
+    if record.again is None:
+        cursor.birth = None
+    else:
+        cursor.again = sorted({*cursor.again, *record.again.names})
     if record.replaces:
         cursor.replaced += readings
         cursor.above = sorted({*cursor.above, *record.replaces})
     cursor.owed = [owed for owed in cursor.owed if owed.key not in record.settles]
 
 
+def record_again(cursor: Cursor, batch: Batch) -> Record:
+    """Write the record of a dead letter that is offered again: a new index, an old place in the chain."""
+    return Record(
+        index=cursor.index,
+        before=cursor.rowed,
+        lost=cursor.lost,
+        readings=(batch_readings(batch),),
+        batches=(batch.data,),
+        again=Again((letter_name(batch),), EpochNote(cursor.epoch, cursor.seq - 1, cursor.prev)),
+    )
+
+
+def rows_anew(batch: Batch) -> list[Row]:
+    """Give a batch's rows to be sealed anew under another epoch; its own epoch row stays behind."""
+    return [
+        Row(line.measurement, line.tags, line.fields, line.time_ns // NS_PER_MS)
+        for line in read_lines(batch)
+        if line.measurement != "epoch"
+    ]
+
+
 def _move_on(cursor: Cursor, record: Record) -> None:
-    """Take the chain's place from a record's last batch."""
+    """Take the chain's place from a record's last batch, or from its own word when its batches are old ones."""
+    if record.again is not None:
+        stands = record.again.stands
+        cursor.epoch, cursor.seq, cursor.prev = stands.epoch, stands.seq + 1, stands.hash
+        return
     if not record.batches:
         return
     try:

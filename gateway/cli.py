@@ -137,7 +137,7 @@ def check(site: Path) -> None:
 
 @gateway.group()
 def buffer() -> None:
-    """Look into what waits on disk; all but `repair` and `replaced` only read, also beside a running gateway."""
+    """Look into what waits on disk; all but `repair`, `retry` and `replaced` only read, also beside a running gateway."""
 
 
 @buffer.command()
@@ -202,6 +202,36 @@ def repair(site: Path) -> None:
     for line in told:
         click.echo(line)
     click.echo("sound" if not told else f"{len(told)} thing(s) repaired")
+    sys.exit(EXIT_WRONG if told else 0)
+
+
+@buffer.command()
+@click.argument("site", type=click.Path(path_type=Path))
+def retry(site: Path) -> None:
+    """Offer dead letters again, batches that the store refused as invalid: they go back into the outbox, unchanged.
+
+    Once the store, or what stands before it, is mended; exit 1 when one could not be put back, 75 when a gateway runs. Their
+    readings count as accepted once more, for the loss that was declared for them stays declared.
+    """
+    from gateway.lock import Locked  # noqa: PLC0415
+    from gateway.retry import retry_dead_letters  # noqa: PLC0415
+
+    try:
+        count, told = retry_dead_letters(_site(site))
+    except ConfigError as error:
+        _complain([error])
+        return
+    except Locked as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_LOCKED)
+    except OSError as error:
+        click.echo(
+            f"the disk refuses: {error.strerror}; what was not put back is still a dead letter", err=True
+        )
+        sys.exit(EXIT_WRONG)
+    for line in told:
+        click.echo(line)
+    click.echo(f"{count} dead letter(s) put back; mfl gateway run offers them behind what waits")
     sys.exit(EXIT_WRONG if told else 0)
 
 

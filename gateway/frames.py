@@ -7,6 +7,7 @@ the CRC decides. A tail that is no whole frame was never synced, so it is cut; r
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import struct
 import zlib
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 MAGIC = b"\xf5MF1"
 _HEAD = struct.Struct("<4sII")
@@ -167,13 +170,22 @@ QUARANTINE_BYTES_MAX = 16_000_000
 
 
 def set_aside(path: Path, scan: Scan, data: bytes) -> int:
-    """Keep a file's rotten stretches and torn tail in its directory's `quarantine/`; gives the stretches kept."""
+    """Keep a file's rotten stretches and torn tail in its directory's `quarantine/`, as far as its bound has room.
+
+    Gives the stretches found. They are kept for a person and for nothing else: a disk that refuses them stops nothing.
+    """
     stretches = [*scan.rotten, *([(scan.end, len(data))] if scan.end < len(data) else [])]
     if not stretches:
         return 0
     folder = path.parent / "quarantine"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if sum(item.stat().st_size for item in folder.iterdir()) < QUARANTINE_BYTES_MAX:
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        room = QUARANTINE_BYTES_MAX - sum(item.stat().st_size for item in folder.iterdir())
         for start, end in stretches:
-            (folder / f"{path.name}.{start}").write_bytes(data[start:end])
+            kept = data[start : min(end, start + max(0, room))]
+            if kept:
+                (folder / f"{path.name}.{start}").write_bytes(kept)
+            room -= len(kept)
+    except OSError as error:
+        logger.warning("event=not_set_aside file=%s error=%s", path.name, error.strerror)
     return len(stretches)

@@ -1,21 +1,22 @@
 """How does a batch reach a store over HTTP? As the body of `/api/v2/write`, its bytes unchanged, by influxdb-client.
 
-One sink for our own store and for any InfluxDB of version 2 or 3. What the store answers becomes a decision
-(`AnswerKind`); a store that is away is an answer too, never an exception.
+One sink for our own store and for any InfluxDB of version 2 or 3. What is answered becomes a decision
+(`gateway.http_answer`); a store that is away is an answer too, never an exception.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
+from influxdb_client.service.write_service import WriteService
 
+from gateway.http_answer import DETAIL_MAX, read_answer
 from telemetry.sink import Answer, AnswerKind
 
 if TYPE_CHECKING:
@@ -25,17 +26,10 @@ if TYPE_CHECKING:
     from telemetry.clock import Clock
     from telemetry.seal import Batch
 
-KINDS: dict[int, AnswerKind] = {
-    400: AnswerKind.INVALID,
-    401: AnswerKind.FORBIDDEN,
-    403: AnswerKind.FORBIDDEN,
-    409: AnswerKind.CONFLICT,
-    413: AnswerKind.TOO_LARGE,
-    422: AnswerKind.INVALID,
-}
-"""HTTP status → decision (DESIGN section 5). Any other status but 204 is a store that cannot answer now."""
-DETAIL_MAX = 300
-"""Characters of a store's own words that reach a log."""
+BODY_BYTES_MAX = 65_536
+"""What of an answer's body is read; a store's refusal has some hundred bytes, and the rest is nobody's business."""
+BODY_WAIT_S = 2.0
+"""How long an answer's body may take once its status is known; then the status alone counts."""
 
 # The client logs every failed request with its response; the uplink says it once, in our words.
 logging.getLogger("influxdb_client").setLevel(logging.CRITICAL)
@@ -48,11 +42,12 @@ class InfluxSink:
         self._target = target
         self._clock = clock
         self._client: Any = None
-        self._api: Any = None
+        self._writes: Any = None
 
     async def __aenter__(self) -> Self:
         """Open the pool; nothing is sent yet."""
-        # Redirects are refused, for the token would travel with them.
+        # Redirects are refused, for the token would travel with them. What comes back is taken as it is: an answer
+        # that unpacks to gigabytes is a few kilobytes of something that is no store's, and cookies are nobody's.
         self._client = InfluxDBClientAsync(
             url=self._target.url,
             token=self._target.token,
@@ -60,8 +55,13 @@ class InfluxSink:
             timeout=self._target.timeout_s * 1000,
             allow_redirects=False,
             connection_pool_maxsize=2,
+            client_session_kwargs={
+                "auto_decompress": False,
+                "cookie_jar": aiohttp.DummyCookieJar(),
+                "headers": {"Accept-Encoding": "identity"},
+            },
         )
-        self._api = self._client.write_api()
+        self._writes = WriteService(self._client.api_client)  # type: ignore[no-untyped-call]
         return self
 
     async def __aexit__(
@@ -77,44 +77,34 @@ class InfluxSink:
         """Offer one batch; the request is given up after the target's timeout, so a half-open line costs that long."""
         try:
             async with asyncio.timeout(self._target.timeout_s + 1):
-                stored = await self._api.write(
+                response = await self._writes.post_write_async(
                     bucket=self._target.bucket,
                     org=self._target.org,
-                    record=batch.data,
-                    write_precision=WritePrecision.NS,
+                    body=batch.data,
+                    precision=WritePrecision.NS,
+                    content_type="text/plain; charset=utf-8",
+                    async_req=False,
+                    # The client would read a body of any size, and takes 201 for 204: the answer is read here.
+                    _preload_content=False,
                 )
-        except ApiException as error:
-            return self._answer(error)
+                body = await _read_body(response)
         except TimeoutError:
             return Answer(AnswerKind.UNAVAILABLE, f"no answer within {self._target.timeout_s} s")
-        except (aiohttp.ClientError, OSError) as error:
+        except (ApiException, aiohttp.ClientError, OSError) as error:
             return Answer(AnswerKind.UNAVAILABLE, f"{type(error).__name__}: {error}"[:DETAIL_MAX])
-        if not stored:
-            return Answer(AnswerKind.UNAVAILABLE, "an unexpected success status; only 204 is durable")
-        return Answer(AnswerKind.STORED)
-
-    def _answer(self, error: ApiException) -> Answer:
-        status = int(error.status or 0)
-        body = _bytes(error.body)
-        words = body[: DETAIL_MAX * 4].decode(errors="replace")
-        detail = " ".join(f"HTTP {status} {words}".split())[:DETAIL_MAX]
-        kind = KINDS.get(status, AnswerKind.UNAVAILABLE)
-        return Answer(kind, detail, self._retry_after(error))
-
-    def _retry_after(self, error: ApiException) -> float | None:
-        """Read Retry-After: seconds or an HTTP date (RFC 9110 section 10.2.3); None when absent or nonsense."""
-        headers: Any = error.headers
-        text = str(headers.get("Retry-After", "")).strip() if headers else ""
-        if not text:
-            return None
-        if text.isascii() and text.isdigit() and len(text) < 10:
-            return float(text)
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        return max(0.0, moment.timestamp() - self._clock.wall_ms() / 1000)
+        return read_answer(response.status, response.headers, body, self._clock.wall_ms())
 
 
-def _bytes(body: object) -> bytes:
-    return body if isinstance(body, bytes) else str(body or "").encode()
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    """Read at most BODY_BYTES_MAX bytes; a body that is longer, late or broken ends the connection, not the answer."""
+    body = b""
+    try:
+        async with asyncio.timeout(BODY_WAIT_S):
+            while len(body) < BODY_BYTES_MAX and (part := await response.content.read(BODY_BYTES_MAX)):
+                body += part
+    except (TimeoutError, aiohttp.ClientError):
+        body = b""
+    finally:
+        # A connection whose answer was read to its end went back to the pool already; this closes only the others.
+        response.close()
+    return body[:BODY_BYTES_MAX]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from gateway.dead_letters import DeadLetters
 from gateway.frames import scan_frames
 from gateway.keys import load_private_key
 from gateway.outbox_holes import buffered_readings
 from gateway.outbox_records import Cursor, Record, decode_record, read_json
-from gateway.outbox_segments import Segments
+from gateway.outbox_segments import Segment, Segments, read_segment
 from telemetry.errors import SealError
 from telemetry.seal import read_lines, read_seal, signature_holds
 
@@ -23,23 +25,45 @@ def buffer_stat(state_dir: Path) -> dict[str, int | str]:
     """Tell what waits: batches, bytes, readings, and where the chain stands."""
     outbox = state_dir / "outbox"
     cursor = read_json(outbox / "cursor.json", Cursor)
-    journal = [path.stat().st_size for path in (state_dir / "journal").glob("*.seg")]
+    journal = list(_sizes(state_dir / "journal"))
     stat: dict[str, int | str] = {"journal_segments": len(journal), "journal_bytes": sum(journal)}
     if cursor is None:
-        return {**stat, "outbox": "none yet"}
+        waiting = sum(1 for _ in waiting_batches(state_dir))
+        word = "its cursor is missing or rotten; the next start sends all batches here again"
+        return (
+            {**stat, "outbox": word, "batches_waiting": waiting}
+            if waiting
+            else {**stat, "outbox": "none yet"}
+        )
     return {
         **stat,
         "gateway": cursor.gateway,
         "epoch": cursor.epoch,
         "next_seq": cursor.seq,
-        "outbox_bytes": sum(path.stat().st_size for path in outbox.glob("*.seg")),
+        "outbox_bytes": sum(_sizes(outbox)),
         "batches_waiting": cursor.index - 1 - cursor.done - len(cursor.above),
         "readings_buffered": buffered_readings(cursor),
         "readings_delivered": cursor.delivered,
         "readings_dead_lettered": cursor.dead_lettered,
+        "dead_letters": len(DeadLetters(outbox / "dead").paths()),
         "readings_quarantined": cursor.quarantined,
         "readings_lost": cursor.lost,
     }
+
+
+def _sizes(directory: Path) -> Iterator[int]:
+    """Give the sizes of a directory's segments; those that go meanwhile are gone."""
+    for path in directory.glob("*.seg"):
+        with contextlib.suppress(FileNotFoundError):
+            yield path.stat().st_size
+
+
+def _content(segment: Segment) -> bytes | None:
+    """Read a segment; None when a running gateway has removed it meanwhile, for the store has all that was in it."""
+    try:
+        return read_segment(segment.path)
+    except FileNotFoundError:
+        return None
 
 
 def buffer_problems(state_dir: Path, key_file: Path) -> tuple[int, list[str]]:
@@ -50,16 +74,24 @@ def buffer_problems(state_dir: Path, key_file: Path) -> tuple[int, list[str]]:
         return 0, []
     problems: list[str] = []
     checked = waiting = 0
+    is_still = True
     links: dict[tuple[str, int], str] = {}
     cursor = read_json(outbox / "cursor.json", Cursor)
     if cursor is None:
         problems.append("cursor.json: missing or unreadable; the next start makes it anew from the batches")
     for segment in Segments(outbox).items:
-        data = segment.path.read_bytes()
+        data = _content(segment)
+        if data is None:
+            is_still = False
+            continue
         scan = scan_frames(data)
+        if cursor is not None and segment.first > cursor.index and not scan.frames:
+            problems.append(
+                f"{segment.path.name}: begins beyond the outbox's end ({cursor.index}); not of this buffer"
+            )
         problems += [f"{segment.path.name}: bytes {start}-{end} are rotten" for start, end in scan.rotten]
-        if scan.end < len(data):
-            problems.append(f"{segment.path.name}: bytes {scan.end}-{len(data)} are a torn tail")
+        if scan.end < segment.size:
+            problems.append(f"{segment.path.name}: bytes {scan.end}-{segment.size} are a torn tail")
         for frame in scan.frames:
             record = decode_record(frame.payload)
             if record is None:
@@ -68,7 +100,8 @@ def buffer_problems(state_dir: Path, key_file: Path) -> tuple[int, list[str]]:
             checked += len(record.batches)
             waiting += sum(readings for index, readings, _ in _waiting(record, cursor))
             problems += [f"{segment.path.name}: {text}" for text in _batch_problems(record, key, links)]
-    if cursor is not None and not problems and waiting != buffered_readings(cursor):
+    is_still = is_still and read_json(outbox / "cursor.json", Cursor) == cursor
+    if cursor is not None and is_still and not problems and waiting != buffered_readings(cursor):
         problems.append(f"{waiting} readings wait on disk, the account says {buffered_readings(cursor)}")
     return checked, problems
 
@@ -80,7 +113,7 @@ def waiting_batches(state_dir: Path, *, everything: bool = False) -> Iterator[tu
         return
     cursor = read_json(outbox / "cursor.json", Cursor)
     for segment in Segments(outbox).items:
-        for frame in scan_frames(segment.path.read_bytes()).frames:
+        for frame in scan_frames(_content(segment) or b"").frames:
             record = decode_record(frame.payload)
             if record is not None:
                 wanted = None if everything else cursor

@@ -31,11 +31,22 @@ def owed_row(gateway: str, owed: Owed, now_ms: int) -> Row:
     return loss_row(gateway, owed.device, owed.reason, from_ms=from_ms, to_ms=to_ms, readings=owed.readings)
 
 
-def dead_letter_losses(batch: Batch) -> list[Owed]:
-    """Say per device what a dead letter held; each reason names its seq and hash, so that the file can be found."""
+def batch_readings(batch: Batch) -> int:
+    """Count the device readings in a sealed batch; SealError when its lines are not what its seal says."""
+    return sum(
+        int(line.fields.get("readings", 0)) for line in read_lines(batch) if line.measurement == "machine"
+    )
+
+
+def dead_letter_losses(batch: Batch, index: int = 0) -> list[Owed]:
+    """Say per device what a dead letter held; each reason names its seq and hash, so that the file can be found.
+
+    `index` is its number in the outbox: a batch offered again and refused again is a second loss.
+    """
     seal = batch.seal
     reason = f"dead_letter seq={seal.seq} sha256={batch.hash}"
-    whole = [Owed(f"d{seal.epoch}:{seal.seq}", seal.gateway, reason, seal.sealed_ms, seal.sealed_ms, 0)]
+    key = f"d{index}:{seal.epoch}:{seal.seq}"
+    whole = [Owed(key, seal.gateway, reason, seal.sealed_ms, seal.sealed_ms, 0)]
     try:
         lines = [line for line in read_lines(batch) if line.measurement == "machine"]
     except SealError:
@@ -48,7 +59,7 @@ def dead_letter_losses(batch: Batch) -> list[Owed]:
         if known is not None:
             start, end = min(start, known.from_ms), max(end, known.to_ms)
             readings += known.readings
-        per_device[device] = Owed(f"d{seal.epoch}:{seal.seq}:{device}", device, reason, start, end, readings)
+        per_device[device] = Owed(f"{key}:{device}", device, reason, start, end, readings)
     return list(per_device.values()) or whole
 
 

@@ -121,6 +121,9 @@ def _outbox(gateway: Gateway) -> Iterator[str]:
     yield from _series(
         "outbox_oldest_seconds", "gauge", "Age of the oldest batch not yet taken.", [({}, age_s)]
     )
+    letters = gateway.outbox.dead_letters
+    yield from _series("dead_letters", "gauge", "Dead letters kept on disk.", [({}, len(letters.paths()))])
+    yield from _series("dead_letter_bytes", "gauge", "Bytes of the dead letters.", [({}, letters.size)])
     yield from _series("journal_bytes", "gauge", "Bytes of the journal.", [({}, gateway.journal.size)])
     yield from _series(
         "journal_sync_failures_total",
@@ -135,10 +138,23 @@ def _uplink(gateway: Gateway) -> Iterator[str]:
         return
     state = gateway.uplink.state
     yield from _series(
-        "store_up", "gauge", "Whether the store took the last batch offered.", [({}, int(state.is_up))]
+        "store_up", "gauge", "Whether the store stored the last batch offered.", [({}, int(state.is_up))]
+    )
+    yield from _series(
+        "store_doubted",
+        "gauge",
+        "Whether the store refuses batch after batch as invalid: the backlog is kept, none becomes a dead letter.",
+        [({}, int(state.is_doubted))],
     )
     answers = [({"kind": str(kind)}, count) for kind, count in sorted(state.answers.items())]
     yield from _series("store_answers_total", "counter", "Answers of the store since start.", answers)
+    foreign = [({"status": str(status)}, count) for status, count in sorted(state.foreign.items())]
+    yield from _series(
+        "store_foreign_answers_total",
+        "counter",
+        "Answers since start that no store gives to a write: a proxy's, a login page's.",
+        foreign,
+    )
 
 
 def _lines(gateway: Gateway) -> Iterator[str]:

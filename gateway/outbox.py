@@ -12,8 +12,9 @@ import secrets
 import threading
 from typing import TYPE_CHECKING
 
-from gateway.chain import Start, apply_record, begin_epoch, birth_row, recover
-from gateway.frames import make_directory, sync_directory
+from gateway.chain import Start, apply_record, begin_epoch, birth_row, record_again, recover, rows_anew
+from gateway.dead_letters import DeadLetters, letter_name
+from gateway.frames import make_directory
 from gateway.lock import DirectoryLock
 from gateway.losses import dead_letter_losses
 from gateway.outbox_holes import buffered_readings, measure_hole
@@ -21,16 +22,7 @@ from gateway.outbox_records import Cursor, EpochNote, OutboxStat, Owed, Record, 
 from gateway.outbox_segments import Segments
 from gateway.packing import counted_readings, pack_rows
 from telemetry.errors import SealError
-from telemetry.line import Row
-from telemetry.seal import (
-    NS_PER_MS,
-    ChainPlace,
-    next_place,
-    read_lines,
-    read_seal,
-    seal_batch,
-    write_public_key,
-)
+from telemetry.seal import ChainPlace, next_place, read_seal, seal_batch, write_public_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -38,12 +30,11 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from telemetry.line import Row
     from telemetry.seal import Batch, SealTime
 
 ACKS_UNSAVED_MAX = 16
 """Acks kept in memory before the cursor is written; a crash sends that many batches again, which the store knows."""
-DEAD_LETTERS_MAX = 1000
-"""Dead letters kept as files; later ones are counted and declared, their bytes are not kept."""
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +59,7 @@ class Outbox:
         self._make_room = make_room
         self._new_epoch: Callable[[], str] = _random_epoch
         self._directory = directory
+        self.dead_letters = DeadLetters(directory / "dead")
         self._cursor = cursor
         self._segments = segments
         self._key = key
@@ -108,6 +100,7 @@ class Outbox:
                 records,
                 Start(gateway, write_public_key(key.public_key()), note, reason, new_epoch),
             )
+            segments.drop_strangers(cursor.index)
             outbox = cls(directory, cursor=cursor, segments=segments, key=key, lock=lock, make_room=make_room)
             outbox._new_epoch = new_epoch
             outbox.consumed = frozenset(name for record in records for name in record.consumed)
@@ -260,23 +253,51 @@ class Outbox:
             if self._unsaved:
                 self._save()
 
-    def dead_letter(self, index: int, why: str) -> None:
-        """Keep a batch that the store will never take for a person; its loss rows, one a device, are owed."""
+    def dead_letter(self, index: int, why: str) -> bool:
+        """Keep a batch that the store refuses for a person; its loss rows, one a device, are owed.
+
+        False when there is no room for its bytes: then it stays where it is.
+        """
         with self._lock:
             batch = self.batch(index)
             if batch is None or self.is_done(index):
-                return
-            folder = self._directory / "dead"
-            folder.mkdir(mode=0o700, exist_ok=True)
-            if sum(1 for _ in folder.iterdir()) < DEAD_LETTERS_MAX:
-                (folder / f"{batch.seal.epoch}-{batch.seal.seq:012d}.lp").write_bytes(batch.data)
-                sync_directory(folder)
+                return True
+            name = self.dead_letters.keep(batch)
+            if name is None:
+                logger.error("event=no_room_for_dead_letters seq=%d why=%s", batch.seal.seq, why[:200])
+                return False
+            self._cursor.again = [known for known in self._cursor.again if known != name]
             self._cursor.dead_lettered += self._readings(index)
-            for owed in dead_letter_losses(batch):
+            for owed in dead_letter_losses(batch, index):
                 self._owe(owed)
             self._mark(index)
             self._save()
             logger.error("event=dead_letter seq=%d hash=%s why=%s", batch.seal.seq, batch.hash, why[:200])
+            return True
+
+    def offer_again(self, letters: Sequence[Batch]) -> int:
+        """Put dead letters behind what waits, their bytes unchanged, and remove their files; gives how many there were.
+
+        Their readings count as accepted once more, for they were declared lost and a declaration cannot be taken back.
+        A crash on the way leaves none out and puts none in twice.
+        """
+        with self._lock:
+            cursor = self._cursor
+            self._forget_letters()
+            there = {path.name for path in self.dead_letters.paths()}
+            letters = [batch for batch in letters if letter_name(batch) in there]
+            for batch in letters:
+                record = record_again(cursor, batch)
+                self._append_record(record)
+                apply_record(cursor, record)
+                self._forget_letters()
+            return len(letters)
+
+    def _forget_letters(self) -> None:
+        """Remove the files of dead letters that stand in the outbox again."""
+        self._save()
+        self.dead_letters.remove(self._cursor.again)
+        self._cursor.again = []
 
     def conflict(self, indices: Sequence[int], time: SealTime) -> int:
         """Open a new epoch and seal these unsent batches anew in it; gives how many there were.
@@ -292,12 +313,7 @@ class Outbox:
                 batch = None if self.is_done(index) else self.batch(index)
                 if batch is None:
                     continue
-                rows = [
-                    Row(line.measurement, line.tags, line.fields, line.time_ns // NS_PER_MS)
-                    for line in read_lines(batch)
-                    if line.measurement != "epoch"
-                ]
-                self.append(rows, time, replaces=[index])
+                self.append(rows_anew(batch), time, replaces=[index])
                 done += 1
             logger.warning("event=new_epoch reason=conflict epoch=%s resealed=%d", cursor.epoch, done)
             return done

@@ -43,6 +43,9 @@ def measure_hole(segments: Segments, cursor: Cursor, index: int, is_done: Callab
     if following < len(segments.items):
         end = (segments.items[following].first, segments.items[following].before)
     first, last, readings = segments.hole(segment, index, end)
+    if any(is_done(number) for number in range(first, last + 1)):
+        # What was delivered from in here must not be declared lost: the hole has what is nowhere else.
+        buffered = max(0, buffered - _waiting_readings(segments, is_done))
     return Hole(first, last, min(readings, buffered))
 
 
@@ -50,12 +53,16 @@ def _before_the_first(
     segments: Segments, cursor: Cursor, buffered: int, is_done: Callable[[int], bool]
 ) -> Hole:
     """Measure what stood in files before the first there is: what is to be delivered, less what lies in the others."""
-    items = list(segments.items)
-    here = sum(
+    here = _waiting_readings(segments, is_done)
+    last = (segments.items[0].first if segments.items else cursor.index) - 1
+    return Hole(cursor.done + 1, last, max(0, buffered - here))
+
+
+def _waiting_readings(segments: Segments, is_done: Callable[[int], bool]) -> int:
+    """Count the readings of all batches that can be read and are not done with."""
+    return sum(
         place.readings
-        for segment in items
+        for segment in list(segments.items)
         for index, place in segments.load(segment).items()
         if not is_done(index)
     )
-    last = (items[0].first if items else cursor.index) - 1
-    return Hole(cursor.done + 1, last, max(0, buffered - here))

@@ -14,13 +14,29 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class EpochNote(msgspec.Struct, frozen=True):
+    """The last epoch, kept outside the outbox, so that an outbox lost is told from a first start."""
+
+    epoch: str
+    seq: int
+    hash: str
+
+
+class Again(msgspec.Struct, frozen=True):
+    """What a record of dead letters offered again says: their files' names, and where the chain stands behind it."""
+
+    names: tuple[str, ...]
+    stands: EpochNote
+
+
 class Record(msgspec.Struct, frozen=True, array_like=True):
     """One frame: batches that were sealed together, all or none of them.
 
     `index` numbers the first batch over the outbox's life (epochs included); `readings` are each batch's own;
     `before` is the sum over all earlier batches and `lost` the account of lost readings after this record, so that a
     restart needs the last record only. `consumed` names the journal segments whose readings are in here,
-    `replaces` the indices of batches sealed anew here, `settles` the owed loss rows that are in here.
+    `replaces` the indices of batches sealed anew here, `settles` the owed loss rows that are in here. `again` is there
+    when the batches are old ones, dead letters offered again: then they tell nothing of the chain's place.
     """
 
     index: int
@@ -31,6 +47,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     consumed: tuple[str, ...] = ()
     replaces: tuple[int, ...] = ()
     settles: tuple[str, ...] = ()
+    again: Again | None = None
 
 
 class Owed(msgspec.Struct, frozen=True):
@@ -78,15 +95,9 @@ class Cursor(msgspec.Struct):
     quarantined: int = 0
     dead_lettered: int = 0
     owed: list[Owed] = []
+    again: list[str] = []
+    """Dead letters that stand in the outbox again and whose file may still be there."""
     version: int = 1
-
-
-class EpochNote(msgspec.Struct, frozen=True):
-    """The last epoch, kept outside the outbox, so that an outbox lost is told from a first start."""
-
-    epoch: str
-    seq: int
-    hash: str
 
 
 @dataclass(frozen=True, slots=True)

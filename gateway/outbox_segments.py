@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.frames import FrameFile, frame_at, scan_frames, set_aside, sync_directory
+from gateway.frames import PAYLOAD_MAX, FrameFile, frame_at, scan_frames, set_aside, sync_directory
 from gateway.outbox_records import Record, decode_record, encode_record
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ SEGMENT_BYTES = 4_000_000
 """A segment is closed when it has this many bytes: what one look into the backlog may cost in memory."""
 LOADED_MAX = 4
 """Segments whose contents are known at once: the oldest, the newest, and two on the way."""
+FILE_BYTES_MAX = SEGMENT_BYTES + PAYLOAD_MAX
+"""Bytes of a segment that are looked at: it is closed behind the record that makes it longer than SEGMENT_BYTES."""
+logger = logging.getLogger(__name__)
 _NAME = re.compile(r"(\d{12})-(\d{15})\.seg")
 
 
@@ -55,7 +60,9 @@ class Segments:
         for path in sorted(directory.iterdir()):
             match = _NAME.fullmatch(path.name)
             if match and path.is_file() and not path.is_symlink():
-                self.items.append(Segment(path, int(match[1]), int(match[2]), path.stat().st_size))
+                # Beside a running gateway a file may be gone before it is looked at.
+                with contextlib.suppress(FileNotFoundError):
+                    self.items.append(Segment(path, int(match[1]), int(match[2]), path.stat().st_size))
 
     @property
     def size(self) -> int:
@@ -70,10 +77,10 @@ class Segments:
         """
         records: list[Record] = []
         for number, segment in reversed(list(enumerate(self.items))):
-            data = segment.path.read_bytes()
+            data = read_segment(segment.path)
             scan = scan_frames(data)
             set_aside(segment.path, scan, data)
-            if scan.end < len(data) and number == len(self.items) - 1:
+            if scan.end < segment.size and number == len(self.items) - 1:
                 file = FrameFile(segment.path)
                 file.cut(scan.end)
                 file.sync()
@@ -85,6 +92,12 @@ class Segments:
             if records and segment.first <= index:
                 break
         return records
+
+    def drop_strangers(self, end: int) -> None:
+        """Leave files out that begin beyond the outbox's end: a next batch in them would make all between look lost."""
+        for segment in [item for item in self.items if item.first > end]:
+            logger.error("event=strange_segment file=%s end=%d", segment.path.name, end)
+            self.items.remove(segment)
 
     def append(self, record: Record) -> None:
         """Write and sync one record; OSError leaves everything as it was."""
@@ -138,7 +151,7 @@ class Segments:
         for other in loaded[: max(0, len(loaded) - LOADED_MAX + 1)]:
             other.places = other.starts = None
         try:
-            data = segment.path.read_bytes()
+            data = read_segment(segment.path)
         except OSError:
             data = b""
         scan = scan_frames(data)
@@ -186,6 +199,12 @@ class Segments:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+def read_segment(path: Path) -> bytes:
+    """Read a segment's bytes, at most FILE_BYTES_MAX: what a broken disk put behind them costs no memory."""
+    with path.open("rb") as file:
+        return file.read(FILE_BYTES_MAX)
 
 
 def _learn(segment: Segment, record: Record, start: int, end: int) -> None:

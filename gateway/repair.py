@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gateway.ballast import Ballast
 from gateway.keys import load_private_key
 from gateway.outbox import Outbox
+from gateway.outbox_records import Cursor, read_json
 from gateway.replay import find_leftovers
 
 if TYPE_CHECKING:
@@ -30,14 +31,16 @@ def repair_buffer(site: Site) -> list[str]:
         return []
     before = _quarantined_bytes(site.state_dir)
     key = load_private_key(site.key_file)
-    had_cursor = (home / "cursor.json").exists()
+    had_cursor = read_json(home / "cursor.json", Cursor) is not None
     # Should the disk be full, the reserve is what the repair itself may use.
     outbox = Outbox.open(home, site.gateway, key, make_room=Ballast(site.state_dir / "ballast").drop)
     try:
         told = (
-            [] if had_cursor else ["outbox: the cursor was gone; made anew, all batches here are sent again"]
+            []
+            if had_cursor
+            else ["outbox: the cursor was gone or rotten; made anew, all batches here are sent again"]
         )
-        told += _outbox(outbox)
+        told += _outbox(outbox, home / "cursor.json")
         told += _journal(site.state_dir / "journal")
         told += _temporary(site.state_dir)
     finally:
@@ -46,12 +49,14 @@ def repair_buffer(site: Site) -> list[str]:
     return [*told, f"{kept} rotten bytes kept in quarantine/"] if kept else told
 
 
-def _outbox(outbox: Outbox) -> Iterator[str]:
+def _outbox(outbox: Outbox, cursor_file: Path) -> Iterator[str]:
     """Look at every waiting batch; what cannot be read is quarantined, and its loss row goes with the next seal."""
-    start = outbox.stat().quarantined
+    # Asking the outbox for its state looks at the oldest batch, and quarantines it when it is not there.
+    cursor = read_json(cursor_file, Cursor)
+    start = cursor.quarantined if cursor else 0
     for index in range(1, outbox.newest + 1):
         if not outbox.is_done(index) and outbox.batch(index) is None:
-            yield f"outbox: batch {index} is rotten; its loss is declared in the next batch"
+            yield f"outbox: batch {index} is rotten or gone; its loss is declared in the next batch"
     lost = outbox.stat().quarantined - start
     if lost:
         yield f"outbox: {lost} readings quarantined"

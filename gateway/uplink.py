@@ -1,7 +1,9 @@
 """Which batch goes to the store next, and what does its answer mean? Newest first, then the backlog, oldest first.
 
 What is sealed now stays ahead of the backlog until the store has it, for two windows at most; every fourth offer is the
-backlog's oldest whatever is fresh, so that a slow store comes to its end too. One batch in flight. Every answer of DESIGN section 5 has its consequence here; nothing is forgotten without a 204.
+backlog's oldest whatever is fresh, so that a slow store comes to its end too. One batch in flight. Every answer of DESIGN section 5
+has its consequence here; nothing is forgotten without a 204. A store that refuses batch after batch is doubted (decision 0019):
+the backlog is kept, and one batch a backoff interval is offered until one is stored.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gateway.backoff import Backoff
+from gateway.backoff import RETRY_AFTER_MAX_S, Backoff
+from gateway.http_answer import ForeignAnswer
 from telemetry.sink import Answer, AnswerKind
 
 if TYPE_CHECKING:
@@ -23,12 +26,12 @@ if TYPE_CHECKING:
     from telemetry.seal import SealTime
     from telemetry.sink import Sink
 
-RETRY_AFTER_MAX_S = 600.0
-"""Longest wish of a store that is obeyed: ten minutes."""
 PAUSE_S = 60.0
 """Shortest pause after 401 or 403: a person must act, hammering does not help."""
 HOLD_MS = 3_600_000
-"""How long a batch that the store calls too large is passed over: an hour."""
+"""How long a batch that the store calls too large, or refuses while there is no room for dead letters, is passed over: an hour."""
+DEAD_IN_A_ROW = 3
+"""Batches refused as invalid in a row that become dead letters; with more, it is the store that is doubted, not the batches."""
 RESEAL_MS = 600_000
 """Shortest time between two new epochs: a store that answers 409 to everything must not be fed epochs."""
 DISK_WAIT_S = 10.0
@@ -47,10 +50,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class UplinkState:
-    """What the metrics tell of the store."""
+    """What the metrics tell of the store. `is_up`: it stored the last batch offered; nothing else counts as up."""
 
     is_up: bool = False
+    is_doubted: bool = False
+    """Whether it refuses batch after batch as invalid, so that none becomes a dead letter any more."""
     answers: dict[str, int] = field(default_factory=dict)
+    foreign: dict[int, int] = field(default_factory=dict)
+    """HTTP status → answers since start that were not the store's."""
     last_detail: str = ""
     last_stored_ms: int | None = None
 
@@ -83,7 +90,10 @@ class Uplink:
         self._conflicting: set[int] = set()
         self._reseal_from_ms = clock.mono_ms()
         self._held: dict[int, int] = {}
-        """Batches called too large → monotonic ms until which they are passed over."""
+        """Batches the store will not take → monotonic ms until which they are passed over."""
+        self._refused_in_a_row = 0
+        self._doubted: set[int] = set()
+        """Batches refused while the store is doubted; each is offered again when all others were."""
         self.state = UplinkState()
 
     def wake(self) -> None:
@@ -134,6 +144,13 @@ class Uplink:
         now_ms = self._clock.mono_ms()
         self._held = {index: until for index, until in self._held.items() if until > now_ms}
         skip = self._conflicting | self._held.keys()
+        index = self._pick(now_ms, skip | self._doubted)
+        if index is None and self._doubted:
+            self._doubted.clear()
+            index = self._pick(now_ms, skip)
+        return index
+
+    def _pick(self, now_ms: int, skip: Collection[int]) -> int | None:
         fresh = self._next_fresh(now_ms, skip)
         if fresh is not None and self._in_a_row < FRESH_IN_A_ROW:
             self._in_a_row += 1
@@ -155,24 +172,58 @@ class Uplink:
         return next((index for index in reversed(self._fresh) if index not in skip), None)
 
     def _settle(self, index: int, answer: Answer) -> float:
-        state = self.state
-        state.answers[answer.kind] = state.answers.get(answer.kind, 0) + 1
+        self._count(answer)
         if answer.kind is not AnswerKind.STORED:
             self._tell(index, answer)
-        state.is_up = answer.kind not in {AnswerKind.UNAVAILABLE, AnswerKind.FORBIDDEN}
         if answer.kind is AnswerKind.STORED:
             self._outbox.ack(index)
-            state.last_stored_ms, state.last_detail = self._clock.wall_ms(), ""
+            self.state.last_stored_ms, self.state.last_detail = self._clock.wall_ms(), ""
             self._backoff.reset()
+            self._trust()
         elif answer.kind is AnswerKind.INVALID:
-            self._outbox.dead_letter(index, answer.detail)
+            return self._refused(index, answer)
         elif answer.kind is AnswerKind.CONFLICT:
             self._conflicting.add(index)
         elif answer.kind is AnswerKind.TOO_LARGE:
-            self._held[index] = self._clock.mono_ms() + HOLD_MS
+            return self._pass_over(index)
         else:
             return self._pause(answer)
         return 0.0
+
+    def _count(self, answer: Answer) -> None:
+        state = self.state
+        state.answers[answer.kind] = state.answers.get(answer.kind, 0) + 1
+        if isinstance(answer, ForeignAnswer):
+            state.foreign[answer.status] = state.foreign.get(answer.status, 0) + 1
+        state.is_up = answer.kind is AnswerKind.STORED
+
+    def _refused(self, index: int, answer: Answer) -> float:
+        """Take a refusal as the batch's fault, unless the store refuses all: then it is kept."""
+        self._refused_in_a_row += 1
+        if self._refused_in_a_row <= DEAD_IN_A_ROW:
+            if self._outbox.dead_letter(index, answer.detail):
+                return self._backoff.charge_s(self._clock.mono_ms())
+            return self._pass_over(index)
+        if not self.state.is_doubted:
+            logger.error(
+                "event=store_doubted refused=%d: no more dead letters until a batch is stored; mend the store or store.url, "
+                "then mfl gateway buffer retry offers the dead letters again",
+                self._refused_in_a_row,
+            )
+        self.state.is_doubted = True
+        self._doubted.add(index)
+        return self._pause(answer)
+
+    def _trust(self) -> None:
+        """Believe the store's refusals again: it has stored a batch."""
+        self._refused_in_a_row = 0
+        self._doubted.clear()
+        self.state.is_doubted = False
+
+    def _pass_over(self, index: int) -> float:
+        now_ms = self._clock.mono_ms()
+        self._held[index] = now_ms + HOLD_MS
+        return self._backoff.charge_s(now_ms)
 
     def _pause(self, answer: Answer) -> float:
         wait_s = self._backoff.wait_s(self._clock.mono_ms())

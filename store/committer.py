@@ -141,7 +141,9 @@ class Committer:
         if verdict == "unknown":
             return Answer(AnswerKind.FORBIDDEN, f"gateway {seal.gateway} is not enrolled, or revoked")
         if verdict == "forged":
-            return Answer(AnswerKind.INVALID, "the signature does not hold under the gateway's key")
+            # A key replaced before it was enrolled, or a backlog under one whose time is over: a person's to mend.
+            detail = f"the signature holds under no key enrolled for gateway {seal.gateway} now"
+            return Answer(AnswerKind.FORBIDDEN, detail)
         return self._known(item)
 
     def _known(self, item: Pending) -> Answer | None:

@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway import frames
 from gateway.frames import FrameFile, encode_frame, frame_at, scan_frames, set_aside, write_atomically
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PAYLOADS = [b"one", b"", b"three" * 50, b"\xf5MF1 looks like a frame"]
 
@@ -102,3 +100,27 @@ def test_rotten_bytes_are_kept_for_a_person(tmp_path: Path) -> None:
     assert set_aside(path, scan_frames(data), data) == 2
     kept = {item.read_bytes() for item in (tmp_path / "quarantine").iterdir()}
     assert kept == {b"rot", b"torn"}
+
+
+def test_what_is_kept_of_rot_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "QUARANTINE_BYTES_MAX", 1000)
+    data = encode_frame(b"good") + bytes(700) + encode_frame(b"good") + bytes(5000)
+    assert set_aside(tmp_path / "a.seg", scan_frames(data), data) == 2
+    assert sum(path.stat().st_size for path in (tmp_path / "quarantine").iterdir()) == 1000
+    assert set_aside(tmp_path / "b.seg", scan_frames(data), data) == 2
+    assert sum(path.stat().st_size for path in (tmp_path / "quarantine").iterdir()) == 1000
+
+
+def test_a_disk_that_takes_no_rot_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode_frame(b"good") + b"torn"
+    (tmp_path / "quarantine").write_bytes(b"a file of somebody")
+    assert set_aside(tmp_path / "a.seg", scan_frames(data), data) == 1
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "quarantine").unlink()
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert set_aside(tmp_path / "a.seg", scan_frames(data), data) == 1
+    monkeypatch.setattr(Path, "mkdir", full)
+    assert set_aside(tmp_path / "other" / "a.seg", scan_frames(data), data) == 1

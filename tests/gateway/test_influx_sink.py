@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gzip
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
 
+from gateway import influx_sink
 from gateway.config import StoreTarget
 from gateway.influx_sink import InfluxSink
 from telemetry.line import Row
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from telemetry.seal import Batch
 
 pytestmark = pytest.mark.wall
+BOMB = gzip.compress(b"\0" * 50_000_000, 9)
 TOKEN = "t0ken-of-g1"  # noqa: S105 - a test's
 
 
@@ -32,7 +37,11 @@ def batch(key: Ed25519PrivateKey) -> Batch:
 
 
 def _offer(
-    batch: Batch, handler: Callable[[web.Request], Awaitable[web.StreamResponse]], *, timeout_s: int = 2
+    batch: Batch,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    *,
+    timeout_s: int = 2,
+    write: Callable[[InfluxSink], Awaitable[Answer]] | None = None,
 ) -> Answer:
     async def work() -> Answer:
         app = web.Application(client_max_size=2_000_000)
@@ -45,7 +54,7 @@ def _offer(
             port = runner.addresses[0][1]
             target = StoreTarget(f"http://127.0.0.1:{port}", "my org", "evidence", timeout_s, TOKEN)
             async with asyncio.timeout(20), InfluxSink(target, HandClock().clock()) as sink:
-                return await sink.write(batch)
+                return await (write(sink) if write else sink.write(batch))
         finally:
             await runner.cleanup()
 
@@ -88,15 +97,19 @@ def test_the_bytes_arrive_unchanged_with_their_last_newline(batch: Batch) -> Non
         (503, AnswerKind.UNAVAILABLE),
         (507, AnswerKind.UNAVAILABLE),
         (200, AnswerKind.UNAVAILABLE),
+        (201, AnswerKind.UNAVAILABLE),
     ],
 )
 def test_every_status_is_one_decision(batch: Batch, status: int, kind: AnswerKind) -> None:
     async def store(request: web.Request) -> web.Response:
-        return web.Response(status=status, text="the store's\nown words" if status != 204 else None)
+        if status == 204:
+            return web.Response(status=204)
+        return web.json_response({"code": "invalid", "message": "the store's\nown words"}, status=status)
 
     answer = _offer(batch, store)
     assert answer.kind is kind
     assert "\n" not in answer.detail
+    assert (status == 204) is not (f"HTTP {status}" in answer.detail)
     assert TOKEN not in answer.detail
 
 
@@ -130,6 +143,73 @@ def test_a_store_that_never_answers_is_given_up(batch: Batch) -> None:
 
     answer = _offer(batch, store, timeout_s=1)
     assert answer.kind is AnswerKind.UNAVAILABLE
+
+
+async def _endless(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse(status=503, headers={"Retry-After": "9"})
+    await answer.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        while True:
+            await answer.write(b"a" * 1_000_000)
+    return answer
+
+
+async def _dripping(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse(status=503, headers={"Retry-After": "9"})
+    answer.content_length = 1000
+    await answer.prepare(request)
+    await answer.write(b"a")
+    await asyncio.Event().wait()
+    return answer
+
+
+async def _broken(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse(status=503, headers={"Retry-After": "9"})
+    answer.content_length = 1000
+    await answer.prepare(request)
+    await answer.write(b"a")
+    assert request.transport is not None
+    request.transport.close()
+    return answer
+
+
+async def _bomb(request: web.Request) -> web.StreamResponse:
+    headers = {"Retry-After": "9", "Content-Encoding": "gzip", "Content-Type": "application/json"}
+    return web.Response(status=503, body=BOMB, headers=headers)
+
+
+@pytest.mark.parametrize("handler", [_endless, _dripping, _broken, _bomb])
+def test_a_body_without_an_end_costs_a_bound_and_not_the_answer(
+    batch: Batch,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(influx_sink, "BODY_WAIT_S", 0.3)
+    tracemalloc.start()
+    try:
+        answer = _offer(batch, handler, timeout_s=5)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (answer.kind, answer.retry_after_s) == (AnswerKind.UNAVAILABLE, 9.0)
+    assert answer.detail.startswith("HTTP 503")
+    assert peak < 12_000_000
+
+
+def test_a_connection_serves_again_after_a_refusal(batch: Batch) -> None:
+    peers: set[object] = set()
+
+    async def store(request: web.Request) -> web.Response:
+        peers.add(request.transport)
+        await request.read()
+        return web.json_response({"code": "invalid", "message": "x"}, status=400)
+
+    async def twice(sink: InfluxSink) -> Answer:
+        await sink.write(batch)
+        return await sink.write(batch)
+
+    assert _offer(batch, store, write=twice).kind is AnswerKind.INVALID
+    assert len(peers) == 1
 
 
 def test_a_line_cut_in_mid_answer_is_no_answer(batch: Batch) -> None:

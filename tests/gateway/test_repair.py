@@ -6,11 +6,12 @@ import pytest
 from click.testing import CliRunner
 
 from gateway import cli as cli_module
-from gateway.inspection import buffer_problems, waiting_batches
+from gateway.inspection import buffer_problems, buffer_stat, waiting_batches
 from gateway.keys import load_private_key
 from gateway.lock import Locked
 from gateway.outbox import Outbox
 from gateway.outbox_records import Cursor, read_json, write_json
+from gateway.outbox_segments import read_segment
 from gateway.repair import repair_buffer
 from telemetry.seal import read_lines, read_seal
 from tests.gateway.conftest import NOW_MS, assert_books, machine, seal_time
@@ -95,13 +96,98 @@ def test_a_lost_cursor_is_made_anew_and_all_is_sent_again(filled: Site, spoiled:
     _, problems = buffer_problems(filled.state_dir, filled.key_file)
     assert any("cursor.json" in problem for problem in problems)
     place = _place(filled)
-    told = repair_buffer(filled)
-    assert bool(told) is not bool(spoiled)
+    assert buffer_stat(filled.state_dir)["batches_waiting"] == 6
+    assert any("cursor" in line for line in repair_buffer(filled))
     assert buffer_problems(filled.state_dir, filled.key_file) == (6, [])
     assert [index for index, _ in waiting_batches(filled.state_dir)] == [1, 2, 3, 4, 5, 6]
     outbox = _open(filled)
     assert (outbox.place.seq, outbox.place.prev) == place
     outbox.close()
+
+
+def _segments(site: Site) -> list[Path]:
+    return sorted((site.state_dir / "outbox").glob("*.seg"))
+
+
+@pytest.fixture
+def filled_twice(filled: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """Two segments: batches 1 to 6 (2, 4, 5, 6 waiting), then 7 and 8."""
+    monkeypatch.setattr("gateway.outbox_segments.SEGMENT_BYTES", 100)
+    outbox = _open(filled)
+    for number in range(6, 8):
+        outbox.append([machine(NOW_MS + number * 60_000, 10)], seal_time())
+    outbox.close()
+    return filled
+
+
+@pytest.mark.parametrize("spoil", ["gone", "empty"])
+def test_a_segment_that_is_gone_or_empty_is_told(filled_twice: Site, spoil: str) -> None:
+    first = _segments(filled_twice)[0]
+    if spoil == "gone":
+        first.unlink()
+    else:
+        first.write_bytes(b"")
+    told = repair_buffer(filled_twice)
+    assert "outbox: 40 readings quarantined" in told
+    assert repair_buffer(filled_twice) == []
+    outbox = _open(filled_twice)
+    assert [index for index in range(1, 9) if not outbox.is_done(index)] == [7, 8]
+    assert_books(outbox)
+    outbox.close()
+
+
+def test_an_empty_file_beyond_the_end_is_nobodys_and_stops_nothing(filled: Site) -> None:
+    strange = filled.state_dir / "outbox" / "999999999999-000000000000000.seg"
+    strange.touch()
+    checked, problems = buffer_problems(filled.state_dir, filled.key_file)
+    assert (checked, [strange.name in problem for problem in problems]) == (6, [True])
+    outbox = _open(filled)
+    outbox.append([machine(NOW_MS + 600_000, 10)], seal_time())
+    assert [index for index in range(1, 8) if not outbox.is_done(index)] == [2, 4, 5, 6, 7]
+    for index in (2, 4, 5, 6, 7):
+        assert outbox.batch(index) is not None
+        outbox.ack(index)
+    assert outbox.next_unsent() is None
+    assert outbox.stat().quarantined == 0
+    assert_books(outbox)
+    outbox.close()
+    assert strange.stat().st_size == 0
+
+
+def test_a_file_that_a_gateway_removes_meanwhile_is_no_problem(
+    filled_twice: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _segments(filled_twice)[0]
+
+    def read(path: Path) -> bytes:
+        first.unlink(missing_ok=True)
+        return read_segment(path)
+
+    monkeypatch.setattr("gateway.inspection.read_segment", read)
+    assert buffer_problems(filled_twice.state_dir, filled_twice.key_file)[1] == []
+    assert [index for index, _ in waiting_batches(filled_twice.state_dir)] == [7, 8]
+
+
+@pytest.mark.parametrize("kind", ["the lock is a directory", "state_dir is a file"])
+def test_a_state_dir_that_cannot_be_is_a_message(
+    site: Site, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(cli_module, "_site", lambda _: site)
+    if kind == "state_dir is a file":
+        site.state_dir.write_bytes(b"")
+    else:
+        (site.state_dir / "outbox" / "lock").mkdir(parents=True)
+    for words in (
+        ["run", "site.yaml"],
+        ["buffer", "replaced", "site.yaml"],
+        ["buffer", "repair", "site.yaml"],
+    ):
+        if kind == "state_dir is a file" and words[1] == "repair":
+            continue
+        result = CliRunner().invoke(cli_module.gateway, words)
+        assert result.exit_code == 2, (words, result.output, result.exception)
+        assert "state_dir" in result.output
+        assert "cannot be written" in result.output
 
 
 def _place(site: Site) -> tuple[int, str]:

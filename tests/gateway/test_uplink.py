@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.backoff import RETRY_AFTER_MAX_S
 from gateway.outbox import Outbox
-from gateway.uplink import PAUSE_S, RETRY_AFTER_MAX_S, Uplink
+from gateway.uplink import PAUSE_S, Uplink
 from telemetry.sink import Answer, AnswerKind
 from tests.gateway.conftest import NOW_MS, HandClock, ListSink, machine, seal_time
 

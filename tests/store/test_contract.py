@@ -119,18 +119,20 @@ def test_a_key_holds_from_until_and_not_after_revocation(kept: Store, make_seale
     assert kept.write_many([(one, 8_000)])[0].kind == "stored"
 
 
-def test_a_seal_by_another_key_is_invalid(kept: Store, make_sealer: type[Sealer]) -> None:
+def test_a_seal_by_another_key_is_forbidden_so_that_its_sender_keeps_it(
+    kept: Store, make_sealer: type[Sealer]
+) -> None:
     (forged,) = make_sealer("gw1", seed=9).batches(1)
-    assert write(kept, forged) is AnswerKind.INVALID
+    assert write(kept, forged) is AnswerKind.FORBIDDEN
 
 
-def test_what_was_changed_on_the_way_is_invalid(kept: Store, sealer: Sealer) -> None:
+def test_what_was_changed_on_the_way_is_not_stored(kept: Store, sealer: Sealer) -> None:
     (batch,) = sealer.batches(1)
     changed = dataclasses.replace(batch, data=batch.data.replace(b"cycles_inc=10i", b"cycles_inc=11i"))
     assert changed.data != batch.data
     assert write(kept, changed) is AnswerKind.INVALID
     seal_changed = dataclasses.replace(batch, data=batch.data.replace(b'boot="boot-9"', b'boot="boot-8"'))
-    assert write(kept, seal_changed) is AnswerKind.INVALID
+    assert write(kept, seal_changed) is AnswerKind.FORBIDDEN
     assert kept.log_size() == 1
 
 
