@@ -53,8 +53,9 @@ class Tally:
 class BreakdownRow:
     """One row: exact counts, which of them must not be published, and its rank by confirmed claims.
 
-    `rank` is None for the row of claims that name no code; `rank_change` is how many places it rose since the end of the
-    month before, None when there is no month before.
+    `rank` is among the published cells; None for the row of claims that name no code, and for a count that is not
+    published. `rank_change` is how many places it rose since the end of the month before among those that could have been
+    published then; None when there is no month before.
     """
 
     code: str
@@ -134,29 +135,34 @@ def _table(
         outcomes.setdefault(code if code in outcomes else ELSEWHERE, Counter())[outcome] += count
     tallies = {code: _tally(found) for code, found in outcomes.items()}
     cells = suppressed_cells([[getattr(one, name) for name in TALLY] for one in tallies.values()], least)
-    ranks, changes = _ranks(tallies, codes, earlier) if earlier is not None else ({}, {})
+    hidden = [
+        frozenset(TALLY[column] for row, column in cells if row == place) for place in range(len(tallies))
+    ]
+    shown = {
+        code: counts.confirmed
+        for (code, counts), gaps in zip(tallies.items(), hidden, strict=True)
+        if code in codes and "confirmed" not in gaps
+    }
+    ranks, changes = _ranks(shown, earlier, least) if earlier is not None else ({}, {})
     return tuple(
-        BreakdownRow(
-            code,
-            counts,
-            frozenset(TALLY[column] for row, column in cells if row == place),
-            None if (place, 1) in cells else ranks.get(code),
-            None if (place, 1) in cells else changes.get(code),
-        )
-        for place, (code, counts) in enumerate(tallies.items())
+        BreakdownRow(code, counts, gaps, ranks.get(code), changes.get(code))
+        for (code, counts), gaps in zip(tallies.items(), hidden, strict=True)
     )
 
 
 def _ranks(
-    tallies: Mapping[str, Tally], codes: list[str], earlier: Mapping[str, int]
+    shown: Mapping[str, int], earlier: Mapping[str, int], least: int
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Rank the codes by confirmed claims, and tell how many places each rose since those of claims before this month."""
-    now = _places({code: tallies[code].confirmed for code in codes})
-    counts = {code: earlier.get(code, 0) for code in codes}
-    if not any(counts.values()):
-        return now, {}
-    then = _places(counts)
-    return now, {code: then[code] - now[code] for code in codes}
+    """Rank the published counts of confirmed claims, and tell how many places each rose since those before this month.
+
+    Only published cells are ranked, and for the change only those that could have been published then: a place among cells
+    that are not shown would tell what they are.
+    """
+    then = {code: earlier.get(code, 0) for code in shown if not 0 < earlier.get(code, 0) < least}
+    if not any(then.values()):
+        return _places(shown), {}
+    before, now = _places(then), _places({code: shown[code] for code in then})
+    return _places(shown), {code: before[code] - now[code] for code in then}
 
 
 def _places(counts: Mapping[str, int]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from census.calendar import day_of, day_start_ms, parse_instant
-from census.csv_rows import Column, read_rows
+from census.csv_rows import Column, Record, read_rows
 from census.row_folder import ROWS_FILE, holds_rows, read_rows_told, row_folder
 from census.run import run_census
 from store.embedded import EmbeddedStore
@@ -27,7 +27,7 @@ from telemetry.seal import BATCH_BYTES_MAX, read_seal
 from telemetry.sink import AnswerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from census.row_folder import RowFolder
     from census.run import CensusResult, CensusStore
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 GROUP = 256
 """Batches read and written together: 256 MB at the very most."""
 SEQ_DIGITS_MAX = 18
+RECEIVED_MS_MIN, RECEIVED_MS_END = 946_684_800_000, 4_102_444_800_000
+"""Receipts lie in the years 2000 to 2099: what does not is another unit or a typing error, and dates nothing."""
 EPOCHS_FILE = "keys/epochs.csv"
 UNVERIFIED = "the rows were written without seals: none of them was verified"
 NOT_TAKEN = "their gateway was not enrolled, or revoked"
@@ -53,6 +55,13 @@ def _number(cell: str) -> int:
     return int(cell)
 
 
+def _received_ms(cell: str) -> int:
+    time_ms = _number(cell)
+    if not RECEIVED_MS_MIN <= time_ms < RECEIVED_MS_END:
+        raise ValueError(f"expected UTC milliseconds of the years 2000 to 2099, not {cell} (seconds?)")
+    return time_ms
+
+
 def _kind(cell: str) -> str:
     if cell not in {"edge", "provider"}:
         raise ValueError(f"expected edge or provider, not {cell[:64]!r}")
@@ -63,14 +72,14 @@ RECEIVED = (
     Column("gateway", _id, required=True),
     Column("epoch", _id, required=True),
     Column("seq", _number, required=True),
-    Column("received_ms", _number, required=True),
+    Column("received_ms", _received_ms, required=True),
 )
 EPOCHS = (
     Column("gateway", _id, required=True),
     Column("epoch", _id, required=True),
     Column("on", parse_instant, required=True),
-    Column("who", str, required=True),
-    Column("why", str, required=True),
+    Column("who", str, required=True, is_text=True),
+    Column("why", str, required=True, is_text=True),
 )
 KEYS = (
     Column("gateway", _id, required=True),
@@ -123,6 +132,7 @@ def taken_city(
         store = EmbeddedStore.open(Path(scratch) / "store", clock)
         try:
             problems += _enrol(store, folder)
+            problems += _never_received(folder, receipts)
             problems += _fill(store, folder, receipts)
             problems += _explain(store, folder, end_ms)
             yield (
@@ -150,6 +160,9 @@ def open_rows(folder: Path) -> tuple[RowFolder, int, list[Problem]]:
     Gives what the census reads, the end (UTC ms) of the last whole day, and what is to be said of the folder.
     """
     told = read_rows_told(folder)
+    if not RECEIVED_MS_MIN <= told.last_received_ms < RECEIVED_MS_END:
+        message = f"last_received_ms lies outside the years 2000 to 2099: {told.last_received_ms}"
+        raise ConfigError([Problem(ROWS_FILE, 0, 0, "", message)])
     authority, events = Authority(), list[Event]()
     problems = [Problem(ROWS_FILE, 0, 0, "", UNVERIFIED)]
 
@@ -168,7 +181,7 @@ def open_rows(folder: Path) -> tuple[RowFolder, int, list[Problem]]:
 
 
 def _receipts(folder: Path) -> tuple[list[Receipt], list[Problem]]:
-    records, problems = read_rows(_bytes(folder / "received.csv", folder), "received.csv", RECEIVED)
+    records, problems = _rows(folder, "received.csv", RECEIVED)
     receipts = []
     for record in records:
         gateway, epoch, seq, received_ms = record.values
@@ -177,9 +190,18 @@ def _receipts(folder: Path) -> tuple[list[Receipt], list[Problem]]:
     return receipts, problems
 
 
+def _rows(folder: Path, file: str, columns: Sequence[Column]) -> tuple[list[Record], list[Problem]]:
+    """Read a file of the folder; ConfigError when no row of it can be read: a city without it is none."""
+    records, problems, unread = read_rows(_bytes(folder / file, folder), file, columns)
+    if unread.is_whole:
+        raise ConfigError(problems)
+    return records, problems
+
+
 def _bytes(path: Path, folder: Path) -> bytes:
     try:
-        return path.read_bytes()
+        # A pipe would be waited for without end.
+        return b"" if path.is_fifo() else path.read_bytes()
     except OSError as error:
         hint = (
             "a city folder has ledger/ policy.yaml keys/keys.csv batches/ received.csv (docs/city-folder.md)"
@@ -213,7 +235,7 @@ def _enrol(store: EmbeddedStore, folder: Path) -> list[Problem]:
 def _enrolled(folder: Path, take: Callable[[Event], None]) -> list[Problem]:
     """Hand over the events of keys/keys.csv, in its order; a line that cannot be is a problem."""
     file = "keys/keys.csv"
-    records, problems = read_rows(_bytes(folder / file, folder), file, KEYS)
+    records, problems = _rows(folder, file, KEYS)
     for record in records:
         gateway, kind, public_key, from_ms, until_ms, revoked_ms = record.values
         try:
@@ -240,7 +262,7 @@ def _explanations(folder: Path) -> tuple[list[tuple[Event, int]], list[Problem]]
     """Read persons' words on epochs, each with its line."""
     if not (folder / EPOCHS_FILE).exists():
         return [], []
-    records, problems = read_rows(_bytes(folder / EPOCHS_FILE, folder), EPOCHS_FILE, EPOCHS)
+    records, problems = _rows(folder, EPOCHS_FILE, EPOCHS)
     words = []
     for record in records:
         gateway, epoch, on_ms, who, why = record.values
@@ -262,6 +284,19 @@ def _fill(store: EmbeddedStore, folder: Path, receipts: list[Receipt]) -> list[P
                 refused[batch.seal.gateway, answer.detail or str(answer.kind)] += 1
     store.apply()
     return problems + _refusals(refused)
+
+
+def _never_received(folder: Path, receipts: list[Receipt]) -> list[Problem]:
+    """Tell of batch files that no line of received.csv names, a problem a gateway."""
+    listed = {receipt.path(folder).relative_to(folder).as_posix() for receipt in receipts}
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.glob("batches/*/*/*.lp"))
+    left = [name for name in files if name not in listed]
+    problems = []
+    for gateway, found in itertools.groupby(left, key=lambda name: name.split("/")[1]):
+        names = list(found)
+        message = f"{len(names)} batch files have no line in received.csv ({names[0]} is the first): not counted as received"
+        problems.append(Problem(f"batches/{gateway}", 0, 0, "", message))
+    return problems
 
 
 def _refusals(refused: Mapping[tuple[str, str], int]) -> list[Problem]:

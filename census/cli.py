@@ -121,6 +121,8 @@ def run(
         _only_the_city(store_dir, ledger_dir)
         if engine != "duckdb":
             raise click.UsageError("a city folder is read by DuckDB alone: leave --engine away")
+        if year_before is not None:
+            raise click.UsageError("a city's growth on the year is not counted: leave --year-before away")
         result = _take_city(city_dir, as_of, log_size)
     else:
         with _opened(store_dir, ledger_dir) as store:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 AXES_MAX = 64
+_SENTENCES = frozenset({"name", "seller", "workshop", "cell", "manufacturer", "model", "evidence"})
+"""Columns that a person reads."""
 _DIVISION = re.compile(r"[0-9]{6}")
 _WORD = re.compile(r"[a-z][a-z0-9_-]*")
 
@@ -70,18 +72,25 @@ def _choice(*words: str) -> Callable[[str], str]:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFile:
-    """A ledger file's columns, in the order of its row type's fields, and those that name a row uniquely."""
+    """A ledger file's columns, in the order of its row type's fields, and those that name a row uniquely.
+
+    `span` names a beginning and an end: a row that ends before it begins is a bad row.
+    """
 
     columns: tuple[Column, ...]
     unique: tuple[str, ...] = ()
+    span: tuple[str, str] | None = None
 
 
 def _columns(*columns: Column | str) -> tuple[Column, ...]:
-    return tuple(column if isinstance(column, Column) else Column(column, _text) for column in columns)
+    return tuple(
+        column if isinstance(column, Column) else Column(column, _text, is_text=column in _SENTENCES)
+        for column in columns
+    )
 
 
 _KEY = Column("uscc", _uscc, required=True)
-_FROM, _TO = Column("from", parse_day, empty=None), Column("to", parse_day, empty=None)
+_FROM, _TO = (Column(name, parse_day, empty=None, must_stand=True) for name in ("from", "to"))
 
 FILES: dict[str, LedgerFile] = {
     "enterprises": LedgerFile(
@@ -134,9 +143,10 @@ FILES: dict[str, LedgerFile] = {
             Column("robot", _id, required=True),
             Column("gateway", _id, required=True),
             Column("device", _id, required=True),
-            Column("from", parse_instant, empty=None),
-            Column("until", parse_instant, empty=None),
-        )
+            Column("from", parse_instant, empty=None, must_stand=True),
+            Column("until", parse_instant, empty=None, must_stand=True),
+        ),
+        span=("from", "until"),
     ),
     "replacements": LedgerFile(
         _columns(
@@ -144,7 +154,7 @@ FILES: dict[str, LedgerFile] = {
             Column("on", parse_day, required=True),
             Column("old_serial", _serial, required=True),
             Column("new_serial", _serial, required=True),
-            "document",
+            Column("document", _text, is_text=True, must_stand=True),
         )
     ),
     "gateways": LedgerFile(
@@ -155,10 +165,11 @@ FILES: dict[str, LedgerFile] = {
             Column("uscc", _uscc),
             "workshop",
             "public_key",
-            Column("enrolled_on", parse_instant, empty=None),
-            Column("retired_on", parse_instant, empty=None),
+            Column("enrolled_on", parse_instant, empty=None, must_stand=True),
+            Column("retired_on", parse_instant, empty=None, must_stand=True),
         ),
         ("gateway",),
+        ("enrolled_on", "retired_on"),
     ),
     "registry": LedgerFile(
         _columns(
@@ -170,6 +181,7 @@ FILES: dict[str, LedgerFile] = {
             _TO,
         ),
         ("uscc",),
+        ("from", "to"),
     ),
     "named_lists": LedgerFile(
         _columns(

@@ -25,19 +25,23 @@ def lived_counter(name: str, counters: Collection[str], *, is_stepped: bool) -> 
 
     A rollover is believed only when no other counter of the row was reset, fell or went astray with it: a bare
     threshold took two real resets for wraps (facts/store.md, surprise 1). Where it is not believed, nothing grew.
+    Where a row tells of no reset, rollover or fall it grew by no more than its raw values did: what they do not bear does
+    not count.
     """
     there = (
         f"CASE WHEN NOT coalesce(h.late, false) AND {name}_raw BETWEEN 0 AND {COUNTER_MAX}"
         f" AND coalesce({name}_from, 0) BETWEEN 0 AND {COUNTER_MAX} THEN"
     )
-    grew = cut(f"{name}_inc", COUNTER_MAX)
+    claimed = cut(f"{name}_inc", COUNTER_MAX)
+    borne = f"least({claimed}, greatest({name}_raw - coalesce({name}_from, {name}_raw), 0))"
     rate = f"{cut(f'{name}_step_max')} * 1000000 {{div}} {name}_step_ms"
     columns = {"raw": f"{name}_raw", "from": f"{name}_from"}
     if is_stepped:
         astray = _is_astray(name, counters)
         resets, rollovers, unexplained = (cut(f"{name}_{event}") for event in _EVENTS)
+        even = f"{resets} + {rollovers} + {unexplained} = 0"
         columns |= {
-            "inc": f"CASE WHEN {astray} THEN 0 ELSE {grew} END",
+            "inc": f"CASE WHEN {astray} THEN 0 WHEN {even} THEN {borne} ELSE {claimed} END",
             "rate": f"CASE WHEN {name}_step_ms > 0 AND NOT {astray} THEN {rate} END",
             "resets": resets,
             "rollovers": f"CASE WHEN {astray} THEN 0 ELSE {rollovers} END",
@@ -45,7 +49,7 @@ def lived_counter(name: str, counters: Collection[str], *, is_stepped: bool) -> 
             "again": f"CASE WHEN {resets} + {rollovers} > 0 THEN 1 ELSE 0 END",
         }
     else:
-        columns |= {"inc": grew, "rate": f"CASE WHEN {name}_step_ms > 0 THEN {rate} END"}
+        columns |= {"inc": borne, "rate": f"CASE WHEN {name}_step_ms > 0 THEN {rate} END"}
     return ", ".join(f"{there} {value} END AS {name}_{column}" for column, value in columns.items())
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from census.csv_split import RawRow, split_rows
+from census.unread import NOTHING, Unread, words_of
+from census.unseen import first_unseen
 from telemetry.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 FILE_BYTES_MAX = 64_000_000
 """Bytes a ledger file may have: a million invoice lines fit, an accident does not."""
@@ -25,42 +26,58 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name, how a cell becomes a value (ValueError says what was expected), and what an empty cell is."""
+    """One column: its name, how a cell becomes a value (ValueError says what was expected), and what an empty cell is.
+
+    Of `is_text` a person reads a name or a sentence: a line break is a blank there, and unseen characters do no harm. Any
+    other cell is an id or a code. Without a column that `must_stand` an empty cell would say something: no row is read.
+    """
 
     name: str
     read: Callable[[str], Any]
     required: bool = False
     empty: Any = ""
+    is_text: bool = False
+    must_stand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One decoded row: its line in the file (from 1) and its values in the order of the declared columns."""
+    """One decoded row: its line in the file (from 1), its values in the order of the declared columns, and its cells."""
 
     line: int
     values: list[Any]
+    cells: list[str]
 
 
-def read_rows(data: bytes, file: str, columns: Sequence[Column]) -> tuple[list[Record], list[Problem]]:
+class Rows(NamedTuple):
+    """What became of a file: its good rows, what is to be said of the others, and what those name."""
+
+    records: list[Record]
+    problems: list[Problem]
+    unread: Unread
+
+
+def read_rows(data: bytes, file: str, columns: Sequence[Column]) -> Rows:
     """Decode a file's bytes: UTF-8 (a byte order mark is fine), the declared header in any order, one row a line.
 
     A problem's column is the cell's number. No row is guessed: a row with any bad cell is left out and reported.
     """
     text, problems = _decoded(data, file)
     if problems:
-        return [], problems
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    problems = []
-    records: list[Record] = []
-    try:
-        header = next(reader, [])
-        places = _places(header, file, columns, problems)
-        if places is None:
-            return [], problems
-        records.extend(_records(reader, file, columns, (len(header), places), problems))
-    except csv.Error as error:
-        problems.append(Problem(file, reader.line_num, 0, "", f"is not CSV from here on: {error}"))
-    return records, _bounded(problems, file)
+        return Rows([], problems, Unread(is_whole=True))
+    rows = split_rows(text)
+    header = next(rows, RawRow(1, []))
+    places = _places(header, file, columns, problems)
+    if places is None:
+        return Rows([], problems, Unread(is_whole=True))
+    records, unread = [], []
+    for row in rows:
+        values = _values(row, file, columns, (len(header.cells), places), problems)
+        if values is None:
+            unread.append(words_of(row.cells))
+        else:
+            records.append(Record(row.line, values, row.cells))
+    return Rows(records, _bounded(problems, file), Unread(unread) if unread else NOTHING)
 
 
 def _decoded(data: bytes, file: str) -> tuple[str, list[Problem]]:
@@ -75,60 +92,61 @@ def _decoded(data: bytes, file: str) -> tuple[str, list[Problem]]:
 
 
 def _places(
-    header: list[str], file: str, columns: Sequence[Column], problems: list[Problem]
+    header: RawRow, file: str, columns: Sequence[Column], problems: list[Problem]
 ) -> list[int | None] | None:
-    """Find each declared column in the header; None when a required one is missing."""
+    """Find each declared column in the header; None when one is missing without which no row can be read."""
+    if header.fault:
+        problems.append(Problem(file, header.line, 0, "", header.fault, source=_source(header.cells)))
+        return None
     known = {column.name for column in columns}
-    names = [name.strip() for name in header]
+    names = [name.strip() for name in header.cells]
     for number, name in enumerate(names, start=1):
         if name not in known:
             close = difflib.get_close_matches(name, sorted(known), n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
-            problems.append(Problem(file, 1, number, name, "is not a known column", hint))
+            unseen = first_unseen(name)
+            what = f"is not a known column: it holds {unseen}" if unseen else "is not a known column"
+            problems.append(Problem(file, header.line, number, _CONTROL.sub("?", name)[:64], what, hint))
         elif name in names[: number - 1]:
-            problems.append(Problem(file, 1, number, name, "is given twice"))
+            problems.append(Problem(file, header.line, number, name, "is given twice"))
     missing = [column for column in columns if column.name not in names]
-    problems += [Problem(file, 1, 0, column.name, "this column is missing") for column in missing]
-    if any(column.required for column in missing):
+    problems += [Problem(file, header.line, 0, column.name, "this column is missing") for column in missing]
+    if any(column.required or column.must_stand for column in missing):
         return None
     return [names.index(column.name) if column.name in names else None for column in columns]
 
 
-def _records(
-    reader: Any,
+def _values(
+    row: RawRow,
     file: str,
     columns: Sequence[Column],
     header: tuple[int, list[int | None]],
     problems: list[Problem],
-) -> Iterator[Record]:
+) -> list[Any] | None:
+    """Read a row's cells; None when any of them, or their number, is not what was declared."""
     width, places = header
-    line = reader.line_num + 1
-    for cells in reader:
-        first_line, line = line, reader.line_num + 1
-        if not cells:
-            continue
-        if len(cells) != width:
-            message = f"has {len(cells)} cells, the header has {width}"
+    if row.fault or len(row.cells) != width:
+        fault = row.fault or f"has {len(row.cells)} cells, the header has {width}"
+        hint = "write a quote inside a quoted cell twice" if row.fault else "quote cells that hold a comma"
+        problems.append(Problem(file, row.line, 0, "", fault, hint, _source(row.cells)))
+        return None
+    values, before = [], len(problems)
+    for place, column in zip(places, columns, strict=True):
+        try:
+            values.append(_value(row.cells[place] if place is not None else "", column))
+        except ValueError as error:
             problems.append(
-                Problem(file, first_line, 0, "", message, "quote cells that hold a comma", _source(cells))
+                Problem(file, row.line, (place or 0) + 1, column.name, str(error), source=_source(row.cells))
             )
-            continue
-        values, before = [], len(problems)
-        for place, column in zip(places, columns, strict=True):
-            cell = cells[place].strip() if place is not None else ""
-            try:
-                values.append(_value(cell, column))
-            except ValueError as error:
-                number = (place or 0) + 1
-                problems.append(
-                    Problem(file, first_line, number, column.name, str(error), source=_source(cells))
-                )
-        if len(problems) == before:
-            yield Record(first_line, values)
+    return values if len(problems) == before else None
 
 
 def _value(cell: str, column: Column) -> Any:
-    if not cell:
+    unseen = "" if column.is_text else first_unseen(cell.strip(" \t"))
+    cell = cell.strip()
+    if column.is_text and not cell.isprintable():
+        cell = " ".join(cell.splitlines())
+    if not cell and not unseen:
         if column.required:
             raise ValueError("must not be empty")
         return column.empty
@@ -136,6 +154,8 @@ def _value(cell: str, column: Column) -> Any:
         raise ValueError(f"is longer than {FIELD_CHARS_MAX} characters")
     if not cell.isprintable() and _CONTROL.search(cell):
         raise ValueError("holds control characters or a newline")
+    if unseen:
+        raise ValueError(f"holds {unseen}, which nobody sees; type the cell again")
     return column.read(cell)
 
 

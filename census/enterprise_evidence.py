@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from census.calendar import day_start_ms
+from census.gaps import awaited
+from census.unread import UnreadIndex
+
 if TYPE_CHECKING:
     from census.evidence import Evidence, Usage
+    from census.gaps import Gap
     from census.ledger import EnterpriseRow, GatewayRow, Ledger, RegistryRow
     from census.policy import Policy
 
@@ -29,13 +34,17 @@ class EnterpriseClaim:
 class EnterpriseEvidence(NamedTuple):
     """All that the rules ask about one enterprise.
 
-    `edge_days` are the days on which a gateway of its own sent heartbeats and heard at least one device well.
+    `edge_days` are the days on which a gateway of its own sent heartbeats and heard at least one device well. `gaps` are
+    gaps in the chains of those that report its usage. `unread`
+    are the ledger's files in which a row that could not be read names it, or a gateway that reports on it.
     """
 
     registry: RegistryRow | None = None
     has_register: bool = False
     usage: tuple[Usage, ...] = ()
     edge_days: tuple[int, ...] = ()
+    gaps: tuple[tuple[str, Gap], ...] = ()
+    unread: frozenset[str] = frozenset()
 
 
 def merge_claims(rows: tuple[EnterpriseRow, ...]) -> tuple[EnterpriseClaim, ...]:
@@ -53,6 +62,8 @@ class EnterpriseIndex:
     def __init__(self, ledger: Ledger, evidence: Evidence, policy: Policy) -> None:
         self.registry = {row.uscc: row for row in ledger.registry}
         self.evidence = evidence
+        self.end_ms = day_start_ms(policy.period.end_day)
+        self.unread = UnreadIndex(ledger)
         gateways = {row.gateway: row for row in ledger.gateways}
         self.problems = tuple(_foreign_usage(evidence, gateways))
         self._reporters = {row.gateway: row.provider for row in ledger.gateways if row.kind == "provider"}
@@ -61,11 +72,17 @@ class EnterpriseIndex:
     def gather(self, uscc: str) -> EnterpriseEvidence:
         """Gather one enterprise's evidence; usage counts only from the provider's own reporter."""
         told, reporters = self.evidence.usage.get(uscc, ()), self._reporters
+        usage = tuple([one for one in told if reporters.get(one.gateway) == one.provider])
+        registry = self.registry.get(uscc)
         return EnterpriseEvidence(
-            registry=self.registry.get(uscc),
+            registry=registry,
             has_register=bool(self.registry),
-            usage=tuple([one for one in told if reporters.get(one.gateway) == one.provider]),
+            usage=usage,
             edge_days=self._edge_days.get(uscc, ()),
+            gaps=awaited(self.evidence.gaps, ((one.gateway, self.end_ms) for one in usage), self.end_ms),
+            unread=self.unread.of_enterprise(
+                uscc, (one.gateway for one in told), is_registered=registry is not None
+            ),
         )
 
 

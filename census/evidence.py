@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from census.compare import Copy
+    from census.gaps import Gap
     from census.regularity import Rhythm
+    from census.usage_chance import Alike
 
 DeviceKey = tuple[str, str]
 """(gateway, device): a device's id is its gateway's to give."""
@@ -203,11 +205,11 @@ class GatewayDay:
 
 @dataclass(frozen=True, slots=True)
 class UsageLooks:
-    """How a reporter's numbers look, over active days with work measured in thousands: `told`, distinct, round ones.
+    """How a reporter's numbers look, over active days with work measured in hundreds: `told`, distinct, round thousands.
 
     `twin_days` is the most days on which one other enterprise of the same reporter had the very same numbers; `behind`
     where that one's use began earlier, `tied` where it began the same day; `twins` is how many shared them. Of work in hundreds
-    whole weeks are compared, and count with their days.
+    whole weeks are compared, and count with their days. `alike` is the customer whose use goes up and down with this one's.
     """
 
     told_days: int = 0
@@ -219,6 +221,7 @@ class UsageLooks:
     behind_days: int = 0
     tied_days: int = 0
     twins: int = 0
+    alike: Alike | None = None
 
 
 _NO_LOOKS = UsageLooks()
@@ -251,6 +254,7 @@ class Evidence:
     identities: Mapping[DeviceKey, tuple[Identity, ...]] = field(default_factory=dict)
     gateway_days: Mapping[str, tuple[GatewayDay, ...]] = field(default_factory=dict)
     usage: Mapping[str, tuple[Usage, ...]] = field(default_factory=dict)
+    gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     copies: Mapping[DeviceKey, tuple[Copy, ...]] | None = None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Answer(StrEnum):
@@ -43,3 +46,10 @@ def contradicts(rule: str, zh: str, en: str, *, review: bool = False) -> Finding
 def silent(rule: str, zh: str, en: str, *, review: bool = False) -> Finding:
     """Give a finding that says nothing either way."""
     return Finding(rule, _SILENT, zh, en, review)
+
+
+def silent_for_unread(rule: str, files: Iterable[str]) -> Finding:
+    """Give the silence of a rule that would conclude from absence, where a row that cannot be read names the claim."""
+    named = ", ".join(f"{file}.csv" for file in sorted(files))
+    zh, en = f"{named} 有读不出的行涉及本申报", f"a row of {named} that cannot be read may be about it"
+    return Finding(rule, _SILENT, zh, en, review=True)

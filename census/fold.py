@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from census.epochs import EpochSeen, epoch_problems, judge_epochs, silent_keys
@@ -19,6 +19,7 @@ from census.evidence import (
     Usage,
     UsageLooks,
 )
+from census.gaps import gap_problems, judge_gaps
 from census.sql import template
 from census.templates import ALL_PRESENT, CARRY_COLUMNS, Present, machine_parts, sql_day
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from census.enrolments import Span
     from census.epochs import EpochKey
+    from census.gaps import Gap
     from census.templates import Dialect
 
 _STEP_FIELDS, _SUM_FIELDS, _GAUGE_FIELDS = 4, 6, 5
@@ -95,6 +97,12 @@ class EvidenceEngine(Protocol):
         ...
 
 
+USAGE_WORK_MIN = 30
+"""Work (requests or CPU seconds) of a day below which rounding hides what chance does."""
+USAGE_DAYS_MIN = 14
+"""Days of such work from which on a customer is compared with others."""
+
+
 class Fold:
     """One pass over all days; what outlives a piece rests in the engine's tables."""
 
@@ -103,6 +111,7 @@ class Fold:
         self._until_day = until_day
         self._scope = scope
         self._epochs: dict[str, tuple[Epoch, ...]] = {}
+        self._gaps: dict[str, tuple[Gap, ...]] = {}
         self._words = {
             "heard": template("trusted"),
             "row_day": sql_day("r.time_ms"),
@@ -110,6 +119,8 @@ class Fold:
             "log_size": str(scope.log_size),
             "as_of_ms": str(scope.as_of_ms),
             "unsigned": str(scope.unsigned).lower(),
+            "usage_work_min": str(USAGE_WORK_MIN),
+            "usage_days_min": str(USAGE_DAYS_MIN),
         }
         spans = [(gateway, start, end) for gateway, found in scope.enrolled.items() for start, end in found]
         for name, columns in TABLES.items():
@@ -124,6 +135,7 @@ class Fold:
                 engine.add(name, template(name))
         engine.add("broken", self._sql("broken_ends"))
         self._judge_epochs()
+        self._gaps = judge_gaps(engine.rows(self._sql("missing")), self._epochs)
         self._add("identity", "identity_heard", "identity")
         engine.make("life", self._sql("life"))
         self._add("heartbeat", "heartbeat_day", "heartbeat")
@@ -135,6 +147,7 @@ class Fold:
             identities=self._identities(),
             gateway_days=self._gateway_days(),
             usage=self._usage(),
+            gaps=self._gaps,
             profiles=tuple(sorted(row[0] for row in profiles)),
             problems=tuple(self._problems()),
         )
@@ -211,7 +224,10 @@ class Fold:
         return {gateway: tuple(found) for gateway, found in gateway_days.items()}
 
     def _usage(self) -> dict[str, tuple[Usage, ...]]:
+        from census.usage_chance import find_alike, worked
+
         usage: dict[str, list[Usage]] = {}
+        alike = find_alike([worked(*row) for row in self._engine.rows(self._sql("usage_work"))])
         for row in self._engine.rows(self._sql("usage_read")):
             services = [word.split("=", 1) for word in row[8]]
             values: list[Any] = [
@@ -221,7 +237,7 @@ class Fold:
                 tuple(status for _, status in services),
                 *row[9:11],
                 tuple(service for service, _ in services),
-                UsageLooks(*row[11:]),
+                replace(UsageLooks(*row[11:]), alike=alike.get((row[0], row[1], row[2]))),
             ]
             usage.setdefault(row[0], []).append(Usage(*values))
         return {enterprise: tuple(found) for enterprise, found in usage.items()}
@@ -235,7 +251,7 @@ class Fold:
         return [
             f"gateway {gateway}: {count} batches {words[reason]}; their rows bear no witness"
             for gateway, reason, count in sorted(rows)
-        ] + epoch_problems(self._epochs)
+        ] + [*epoch_problems(self._epochs), *gap_problems(self._gaps)]
 
 
 TABLES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -256,6 +272,8 @@ TABLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("hash", "VARCHAR"),
         ("day", "INTEGER"),
         ("is_enrolled", "BOOLEAN"),
+        ("sealed_ms", "BIGINT"),
+        ("is_start", "BOOLEAN"),
     ),
     "batch_day": (("gateway", "VARCHAR"), ("epoch", "VARCHAR"), ("day", "INTEGER"), ("batches", "BIGINT")),
     "epoch_seen": (

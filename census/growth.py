@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NO_MONTH = ("尚无完整月份", "no whole month of the period is over")
 NO_BEFORE = ("统计期内没有上月", "the period has no month before")
 NO_YEAR = ("未给出上年同期结果", "no result of the year before was given")
+MONTH_HIDDEN = ("本月因单元过小不公布", "the month itself is a cell too small to publish")
 HIDDEN = ("基数因单元过小不公布", "the base is a cell too small to publish")
 ZERO = ("基数为零", "the base is zero")
 
@@ -69,7 +70,9 @@ def compare_month(
 
 
 def _change(value: int | None, month: str, base: int | None) -> Change:
-    if value is None or base is None:
+    if value is None:
+        return Change(month, base, None, MONTH_HIDDEN)
+    if base is None:
         return Change(month, None, None, HIDDEN)
     if base == 0:
         return Change(month, 0, None, ZERO)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from census.columns import FILES
-from census.csv_rows import FILE_BYTES_MAX, read_rows
+from census.columns import FILES, LedgerFile
+from census.csv_rows import FILE_BYTES_MAX, Record, read_rows
 from census.named_lists import LIST_FILE, SIGNATURE_FILE, valid_signers
+from census.unread import Unread, words_of
 from telemetry.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
@@ -135,7 +136,8 @@ class NamedListRow:
 class Ledger:
     """Everything that is claimed and documented; `digest` is the SHA-256 over the files' names and bytes.
 
-    `signers` are the public keys whose signature over the named lists holds.
+    `signers` are the public keys whose signature over the named lists holds. `unread` has, by the file's name, what rows
+    name that could not be read; a file whose rows all could is not in it.
     """
 
     enterprises: tuple[EnterpriseRow, ...] = ()
@@ -149,6 +151,15 @@ class Ledger:
     digest: str = ""
     signers: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = field(default=())
+    unread: Mapping[str, Unread] = field(default_factory=dict)
+
+
+class Part(NamedTuple):
+    """One decoded file: its rows, what is to be said of the others, and what those name."""
+
+    rows: tuple[Any, ...]
+    problems: list[Problem]
+    unread: Unread
 
 
 _MAKERS: dict[str, Callable[..., Any]] = {
@@ -166,51 +177,80 @@ _MAKERS: dict[str, Callable[..., Any]] = {
 def load_ledger(directory: Path) -> Ledger:
     """Read a ledger's directory. A bad row is a problem of the ledger; ConfigError only when there is no ledger at all."""
     parts: dict[str, tuple[Any, ...]] = {}
+    unread: dict[str, Unread] = {}
     problems: list[Problem] = []
     digest = hashlib.sha256()
     signers: frozenset[str] = frozenset()
     for name in FILES:
-        path = directory / f"{name}.csv"
-        data = _bytes(path, problems)
-        if data is None:
-            continue
-        digest.update(f"{path.name} {len(data)}\n".encode() + data)
-        parts[name], found = read_part(name, data, path.name)
-        problems += found
-        signatures = _bytes(directory / SIGNATURE_FILE, problems) if path.name == LIST_FILE else None
-        if signatures is not None:
-            digest.update(f"{SIGNATURE_FILE} {len(signatures)}\n".encode() + signatures)
-            signers, found = valid_signers(data, signatures)
+        file = f"{name}.csv"
+        data, found = _bytes(directory / file)
+        part = Part((), found, Unread(is_whole=bool(found)))
+        if data is not None:
+            digest.update(f"{file} {len(data)}\n".encode() + data)
+            part = read_part(name, data, file)
+            parts[name] = part.rows
+        problems += [*part.problems, *_lost(file, part.unread)]
+        if part.unread.is_whole or part.unread.count:
+            unread[name] = part.unread
+        if data is not None and file == LIST_FILE:
+            signers, found = _signers(directory, data, digest)
             problems += found
     if "robots" not in parts and "enterprises" not in parts:
         hint = "a ledger has robots.csv or enterprises.csv"
         raise ConfigError([*problems, Problem(str(directory), 0, 0, "", "is not a ledger", hint)])
     problems += _dangling(parts)
-    return Ledger(**parts, digest=digest.hexdigest(), signers=signers, problems=tuple(problems))
+    return Ledger(
+        **parts, digest=digest.hexdigest(), signers=signers, problems=tuple(problems), unread=unread
+    )
 
 
-def _bytes(path: Path, problems: list[Problem]) -> bytes | None:
-    """Read one file, or None when it is not there: every file but the claims is optional."""
+def _signers(directory: Path, data: bytes, digest: Any) -> tuple[frozenset[str], list[Problem]]:
+    """Find who signed the lists' bytes, and take the signatures into the ledger's digest."""
+    signatures, problems = _bytes(directory / SIGNATURE_FILE)
+    if signatures is None:
+        return frozenset(), problems
+    digest.update(f"{SIGNATURE_FILE} {len(signatures)}\n".encode() + signatures)
+    return valid_signers(data, signatures)
+
+
+def _bytes(path: Path) -> tuple[bytes | None, list[Problem]]:
+    """Read one file; None when it is not there (every file but the claims is optional), or cannot be read."""
     try:
+        if path.exists() and not path.is_file():
+            # A pipe would be waited for without end.
+            return None, [Problem(path.name, 0, 0, "", "cannot be read: it is no regular file")]
         with path.open("rb") as stream:
-            return stream.read(FILE_BYTES_MAX + 1)
+            return stream.read(FILE_BYTES_MAX + 1), []
     except FileNotFoundError:
-        return None
+        return None, []
     except OSError as error:
-        problems.append(Problem(path.name, 0, 0, "", f"cannot be read: {error.strerror}"))
-        return None
+        return None, [Problem(path.name, 0, 0, "", f"cannot be read: {error.strerror}")]
 
 
-def read_part(name: str, data: bytes, file: str) -> tuple[tuple[Any, ...], list[Problem]]:
-    """Decode one ledger file's bytes into its rows, and the problems found."""
+def _lost(file: str, unread: Unread) -> list[Problem]:
+    """Say once what a file's unread rows cost."""
+    if unread.is_whole:
+        return [Problem(file, 0, 0, "", "no row was read: what rests on this file is judged neither way")]
+    if not unread.count:
+        return []
+    told = f"{unread.count} rows were not read: whom they name is judged neither way by this file"
+    return [Problem(file, 0, 0, "", told, "correct them and count again")]
+
+
+def read_part(name: str, data: bytes, file: str) -> Part:
+    """Decode one ledger file's bytes into its rows, the problems found, and what unread rows name."""
     part = FILES[name]
-    records, problems = read_rows(data, file, part.columns)
+    records, problems, unread = read_rows(data, file, part.columns)
     make, rows = _MAKERS[name], []
     seen: dict[tuple[Any, ...], int] = {}
-    places = [
-        number for key in part.unique for number, column in enumerate(part.columns) if column.name == key
-    ]
+    places = [_place(part, key) for key in part.unique]
+    backward: list[frozenset[str]] = []
     for record in records:
+        wrong = _backward(part, record, file)
+        if wrong is not None:
+            problems.append(wrong)
+            backward.append(words_of(record.cells))
+            continue
         if places:
             key = tuple(record.values[place] for place in places)
             first = seen.setdefault(key, record.line)
@@ -221,7 +261,33 @@ def read_part(name: str, data: bytes, file: str) -> tuple[tuple[Any, ...], list[
                 )
                 continue
         rows.append(make(*record.values, record.line))
-    return tuple(rows), problems
+    if backward:
+        unread = Unread((*unread.rows, *backward))
+    return Part(tuple(rows), problems, unread)
+
+
+def _place(part: LedgerFile, key: str) -> int:
+    return next(number for number, column in enumerate(part.columns) if column.name == key)
+
+
+def _backward(part: LedgerFile, record: Record, file: str) -> Problem | None:
+    """Find a row that ends before it begins."""
+    if part.span is None:
+        return None
+    first, last = (_place(part, key) for key in part.span)
+    begins, ends = record.values[first], record.values[last]
+    if begins is None or ends is None or begins <= ends:
+        return None
+    message = f"lies before {part.span[0]}"
+    return Problem(
+        file,
+        record.line,
+        last + 1,
+        part.span[1],
+        message,
+        "are the two exchanged?",
+        ",".join(record.cells)[:160],
+    )
 
 
 def _dangling(parts: dict[str, tuple[Any, ...]]) -> list[Problem]:

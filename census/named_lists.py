@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
 
+from census.unread import fold
 from census.uscc import fault
 from telemetry.errors import Problem
 from telemetry.seal import parse_public_key, write_public_key
@@ -31,6 +32,7 @@ SIGNATURES_MAX = 64
 _DOMAIN = b"mfl-named-lists-v1\n"
 NO_KEY = ("政策未载签发单位公钥", "the policy names no issuer's key")
 NO_FILE = ("台账中没有名单", "the ledger has no such list")
+UNREAD = ("名单有读不出的行", "a row of the list cannot be read")
 NOT_SIGNED = ("名单没有签发单位的有效签名", "no valid signature of the issuer")
 
 
@@ -83,6 +85,8 @@ def count_lists(ledger: Ledger, policy: Policy) -> tuple[tuple[ListFigure, ...],
     for named in policy.named_lists:
         rows = [row for row in ledger.named_lists if row.list == named.list]
         reason = _unusable(named, rows, ledger.signers)
+        if reason is None and _may_be_longer(ledger, named.list):
+            reason = UNREAD
         if reason is not None:
             figures.append(ListFigure(named, None, reason))
             continue
@@ -93,6 +97,15 @@ def count_lists(ledger: Ledger, policy: Policy) -> tuple[tuple[ListFigure, ...],
     unknown = sorted({row.list for row in ledger.named_lists} - known)
     problems += [f"{LIST_FILE}: list {name} is none of the policy's" for name in unknown]
     return tuple(figures), problems
+
+
+def _may_be_longer(ledger: Ledger, name: str) -> bool:
+    """Tell whether an unread row names a list, or none that anybody knows."""
+    unread = ledger.unread.get("named_lists")
+    if unread is None:
+        return False
+    known = frozenset(fold(row.list) for row in ledger.named_lists)
+    return unread.names(name) or bool(unread.without(known).count)
 
 
 def _unusable(named: NamedList, rows: list[NamedListRow], signers: frozenset[str]) -> tuple[str, str] | None:

@@ -35,6 +35,8 @@ _CLIP = 3 * _UNIT
 """A residual is cut at three times the mean of the hours around: one extreme hour must not carry a correlation by itself."""
 _ROUNDED = 3 * _UNIT // 2
 """A residual of a count and a half or less may be rounding: of a machine with constant cycles that is all, and it repeats."""
+_COARSE = 12
+"""Counts an hour below which rounding eats what chance does; the seconds run tell it then."""
 MEMORY_H = 12
 """Hours over which one order, a product or a stop may last: so long, neighbours are not counted as independent."""
 
@@ -49,7 +51,7 @@ _NEAR_H = 4
 class Residuals:
     """Devices by hours from `first_day` (ordinal, a Monday): what was heard, and what is left of it.
 
-    `heard` is in counts, or in seconds where no counter grew; in thousandths of the mean of the hours around, `values`
+    `heard` is in counts, or in seconds where they are few; in thousandths of the mean of the hours around, `values`
     are compared with others', `own` with the device's own earlier hours: there the week is not taken out.
     """
 
@@ -78,11 +80,12 @@ def residuals_of(device_days: Mapping[DeviceKey, Sequence[DeviceDay]], works_hou
 
 
 def _series(days: Sequence[DeviceDay], first: int, hours: int) -> NDArray[np.int64]:
-    """Give what was done in each hour: the most telling counter's growth, or seconds running where none grew."""
+    """Give what was done in each hour: the most telling counter's growth, or seconds running where it grows by little."""
     told = (
         np.frombuffer(b"".join(day.hours for day in days), dtype="<i4").astype(np.int64).reshape(-1, 2, DAY_H)
     )
-    chosen = told[:, 1] if told[:, 1].any() else told[:, 0]
+    grown = told[:, 1][told[:, 1] > 0]
+    chosen = told[:, 1] if len(grown) and np.median(grown) >= _COARSE else told[:, 0]
     series = np.zeros((hours // DAY_H, DAY_H), dtype=np.int64)
     # A day with two lives has two rows.
     np.add.at(series, [day.day - first for day in days], chosen)

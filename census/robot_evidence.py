@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 from census.calendar import HOUR_MS, day_of, day_start_ms
 from census.compare import find_copies
+from census.gaps import awaited
+from census.papers import Papers, normal_serial
 from census.regularity import find_rhythms
+from census.unread import UnreadIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from census.compare import Copy
     from census.enrolments import Span
     from census.evidence import DeviceDay, DeviceKey, Epoch, Evidence, Identity
+    from census.gaps import Gap
     from census.ledger import Binding, InvoiceLine, Ledger, Replacement, RobotClaim
     from census.policy import Policy
     from census.regularity import Rhythm
@@ -54,7 +58,9 @@ class RobotEvidence:
     `broken_days` are (gateway, day) of bound gateways with a batch whose link does not hold or whose epoch is silent;
     `silent_epochs` are those epochs, with their gateways, oldest first. `spans` are a bound
     gateway's enrolments; empty when they are not known, as when figures recompute from evidence alone.
-    `first_received_ms` orders a claim among its rivals; without any it is None.
+    `first_received_ms` orders a claim among its rivals; without any it is None. `unread` are the ledger's files in which
+    a row that could not be read names the robot, a serial, device or gateway of its, or who claims the same. `gaps` are
+    awaited batches of bound gateways.
     """
 
     bindings: tuple[Binding, ...] = ()
@@ -75,11 +81,8 @@ class RobotEvidence:
     broken_days: frozenset[tuple[str, int]] = frozenset()
     silent_epochs: tuple[tuple[str, Epoch], ...] = ()
     spans: Mapping[str, Sequence[Span]] = field(default_factory=dict)
-
-
-def normal_serial(serial: str) -> str:
-    """Spell a serial for comparison: capitals, no blanks or dashes."""
-    return "".join(serial.upper().split()).replace("-", "")
+    unread: frozenset[str] = frozenset()
+    gaps: tuple[tuple[str, Gap], ...] = ()
 
 
 class RobotIndex:
@@ -93,20 +96,11 @@ class RobotIndex:
         spans: Mapping[str, Sequence[Span]] | None = None,
     ) -> None:
         self.evidence = evidence
+        self.unread = UnreadIndex(ledger)
         self.spans = spans
+        self.end_ms = day_start_ms(policy.period.end_day)
         self.work_ms = policy.thresholds.first_work_running_min.value * 60_000
-        self.bindings: dict[str, list[Binding]] = {}
-        for binding in ledger.bindings:
-            self.bindings.setdefault(binding.robot, []).append(binding)
-        self.replacements: dict[str, list[Replacement]] = {}
-        self.replaced: dict[str, list[Replacement]] = {}
-        for replacement in ledger.replacements:
-            self.replacements.setdefault(replacement.robot, []).append(replacement)
-            self.replaced.setdefault(normal_serial(replacement.new_serial), []).append(replacement)
-        self.invoices: dict[str, list[InvoiceLine]] = {}
-        for line in ledger.invoices:
-            if line.serial:
-                self.invoices.setdefault(normal_serial(line.serial), []).append(line)
+        self.papers = Papers(ledger)
         self.heard_serials: dict[str, list[Identity]] = {}
         for identities in evidence.identities.values():
             for identity in identities:
@@ -155,7 +149,7 @@ class RobotIndex:
             claimed[claim.robot] = claim
             if claim.serial:
                 self.by_serial.setdefault(normal_serial(claim.serial), []).append(claim)
-        for robot, bindings in self.bindings.items():
+        for robot, bindings in self.papers.bindings.items():
             if robot in claimed:
                 for binding in bindings:
                     self.by_device.setdefault((binding.gateway, binding.device), []).append(binding)
@@ -163,7 +157,7 @@ class RobotIndex:
 
     def gather(self, claim: RobotClaim) -> RobotEvidence:
         """Gather one claim's evidence."""
-        bindings = tuple(self.bindings.get(claim.robot, ()))
+        bindings = tuple(self.papers.bindings.get(claim.robot, ()))
         serials = self._serials(claim)
         keys = {(binding.gateway, binding.device) for binding in bindings}
         foreign = {key: self._foreign_lives(key, serials) for key in keys}
@@ -172,6 +166,14 @@ class RobotIndex:
         identities = self._identities(keys, bindings)
         spans = _whole_days(bindings)
         rivals = tuple(self._rivals(claim, bindings))
+        copies = tuple(
+            copy
+            for key in sorted(keys)
+            for copy in self.copies.get(key, ())
+            if copy.kind != "correlated" or copy.other not in self.repeating
+        )
+        told = {identity.serial for identity in identities if identity.serial}
+        others = [rival.robot for rival in rivals], [copy.other[0] for copy in copies]
         return RobotEvidence(
             bindings=bindings,
             days=_in_order(_bound_days(days, spans[key]) for key, days in own.items()),
@@ -180,22 +182,21 @@ class RobotIndex:
             elsewhere=self._elsewhere(claim, keys),
             serials=serials,
             gateway_days_before=self._gateway_days_before(all_days),
-            copies=tuple(
-                copy
-                for key in sorted(keys)
-                for copy in self.copies.get(key, ())
-                if copy.kind != "correlated" or copy.other not in self.repeating
-            ),
+            copies=copies,
             rivals=rivals,
-            invoices=tuple(line for serial in sorted(serials) for line in self.invoices.get(serial, ())),
+            invoices=tuple(
+                line for serial in sorted(serials) for line in self.papers.invoices.get(serial, ())
+            ),
             first_received_ms=self._first_received(claim.robot) if rivals else None,
             first_heard_ms=_first_heard(all_days, identities),
-            replaced=tuple(self.replaced.get(normal_serial(claim.serial), ())) if claim.serial else (),
+            replaced=tuple(self.papers.replaced.get(normal_serial(claim.serial), ())) if claim.serial else (),
             predecessors=tuple(self._predecessors(own, foreign)),
             rhythms=tuple(self.rhythms[key] for key in sorted(keys) if key in self.rhythms),
             broken_days=self._broken_days(bindings),
             silent_epochs=self._silent_epochs(bindings),
             spans=self._spans(bindings),
+            gaps=awaited(self.evidence.gaps, ((one.gateway, _until(one)) for one in bindings), self.end_ms),
+            unread=self.unread.of_robot(claim, bindings, serials | told, others),
         )
 
     def _foreign_lives(self, key: DeviceKey, serials: frozenset[str]) -> set[int]:
@@ -271,7 +272,7 @@ class RobotIndex:
         Where the claim was written after an exchange, what the robot was before is its own too.
         """
         serials = {normal_serial(claim.serial)} if claim.serial else set()
-        papers = sorted(self.replacements.get(claim.robot, ()), key=lambda one: one.day)
+        papers = sorted(self.papers.replacements.get(claim.robot, ()), key=lambda one: one.day)
         for paper in papers:
             if paper.document and normal_serial(paper.old_serial) in serials:
                 serials.add(normal_serial(paper.new_serial))
@@ -321,7 +322,7 @@ class RobotIndex:
 
     def _first_received(self, robot: str) -> int | None:
         """Find when the store first received an answer of the devices bound to a claim, inside the binding."""
-        spans = _whole_days(self.bindings.get(robot, ()))
+        spans = _whole_days(self.papers.bindings.get(robot, ()))
         received = [
             day.received_min_ms
             for key, bound in spans.items()

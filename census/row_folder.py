@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 from store.segments import RowFiles
@@ -11,7 +12,6 @@ from telemetry.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
     from pathlib import Path
 
     from store.enrolment import Event
@@ -75,15 +75,35 @@ def read_rows_told(folder: Path) -> RowsTold:
             int(values["last_received_ms"]),
             {str(name): int(count) for name, count in values.get("refused", {}).items()},
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, OverflowError, KeyError, TypeError, AttributeError) as error:
         hint = "log_size and last_received_ms are whole numbers (docs/city-folder.md)"
         raise ConfigError([Problem(ROWS_FILE, 0, 0, "", f"cannot be read: {error}", hint)]) from None
     return told
 
 
+def _check_files(folder: Path) -> None:
+    """ConfigError with every file of rows that is none, or when there is no file at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    problems, files = [], sorted((folder / "rows").rglob("*.parquet"))
+    for path in files:
+        try:
+            date.fromisoformat(path.parent.name.removeprefix("day="))
+            pq.read_metadata(path)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            name, told = path.relative_to(folder).as_posix(), str(error).splitlines()[0]
+            problems.append(Problem(name, 0, 0, "", f"holds no rows: {told}", "write the folder again"))
+    if not files:
+        problems.append(Problem("rows", 0, 0, "", f"holds no rows, though {ROWS_FILE} is there"))
+    if problems:
+        raise ConfigError(problems)
+
+
 def row_folder(folder: Path, enrolments: Sequence[Event], explained: Sequence[Event]) -> RowFolder:
     """Open a folder's rows; enrolments take the first leaves, persons' words those behind all batches."""
     told = read_rows_told(folder)
+    _check_files(folder)
     first = [replace(event, leaf=leaf) for leaf, event in enumerate(enrolments)]
     last = [replace(event, leaf=told.log_size + number) for number, event in enumerate(explained)]
     return RowFolder(RowFiles(folder / "rows"), (*first, *last), told.log_size + len(last))

@@ -22,6 +22,7 @@ from census.places import Places
 from census.policy import load_policy
 from census.regularity import find_rhythms
 from census.robot_evidence import RobotIndex
+from census.unread import fold
 from census.verdict import judge_enterprise, judge_robot
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def run_census(
     scope = Scope(size, as_of_ms, spans, unsigned, explained, limits.epoch_breaks_max.value)
     evidence = gather(store, scope)
     days = evidence.device_days
-    places = {row.gateway: (row.uscc, row.workshop) for row in ledger.gateways if row.uscc}
+    places = {row.gateway: (row.uscc, fold(row.workshop)) for row in ledger.gateways if row.uscc}
     evidence = replace(
         evidence,
         copies=all_copies(days, limits, places),

@@ -19,7 +19,16 @@ DIVISIONS: tuple[tuple[str, int], ...] = (
 )  # fmt: skip
 """Division code (330322 and 330383 are spellings of other editions) and its weight in the city."""
 INDUSTRIES: tuple[str, ...] = ("C38", "C19", "C18", "C34", "C29", "C33", "C24", "C17", "C36", "C40")
-CLUSTERS: tuple[str, ...] = ("", "", "", "", "瓯江口", "浙南", "乐清湾")
+CLUSTERS: tuple[str, ...] = (
+    "",
+    "yueqing-electrical",
+    "lucheng-footwear",
+    "yongjia-valves",
+    "ouhai-smart",
+    "cangnan-plastics",
+    "温州激光与光电产业集群",
+)
+"""Clusters as the policy writes them, by code or by name; some listings give none. Seven words, as ever: a seed's draws stay."""
 SIZES: tuple[str, ...] = ("micro", "small", "small", "medium", "large")
 _PLACES = (
     "鹿城",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from census.calendar import HOUR_MS
-from census.finding import Finding, contradicts, silent, supports
+from census.finding import Finding, contradicts, silent, silent_for_unread, supports
 from census.uscc import fault
 
 if TYPE_CHECKING:
@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from census.robot_evidence import Rival, RobotEvidence
 
 RULE = "claimed_once"
+_FILES = frozenset({"robots", "bindings"})
 
 
 def claimed_once(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:
-    """申报格式正确，统一社会信用代码有效，一个序列号、一台设备只申报一次。同一机器人的两份申报，以平台先收到数据者为准，后者不计；先后无法裁断的，两者均不予认定并提请复核。
+    """申报格式正确，统一社会信用代码有效，一个序列号、一台设备只申报一次。同一机器人的两份申报，以平台先收到数据者为准，后者不计；先后无法裁断的，两者均不予认定并提请复核。申报或绑定中有读不出的行涉及本申报的，不作判断并提请复核。
 
     The claim is well-formed, its social credit code holds, and one serial and one device are claimed once. Of two claims
     on one robot the one heard later by the store is contradicted; where the order decides nothing, both stay silent and
-    a person looks.
+    a person looks. So it is where a claim or binding that cannot be read names the robot, its serial or its device.
     """
     wrong = fault(claim.uscc)
     if wrong:
@@ -32,6 +33,8 @@ def claimed_once(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> 
         )
     if not claim.serial:
         return silent(RULE, "申报没有序列号", "the claim gives no serial")
+    if unread := evidence.unread & _FILES:
+        return silent_for_unread(RULE, unread)
     if not evidence.rivals:
         return supports(RULE, "序列号只申报一次", "the serial is claimed once")
     return _among_rivals(evidence, policy.thresholds.order_margin.value * HOUR_MS)

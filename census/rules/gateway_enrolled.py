@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from census.calendar import write_instant
 from census.enrolments import OPEN_MS
-from census.finding import Finding, silent, supports
+from census.finding import Finding, silent, silent_for_unread, supports
 
 if TYPE_CHECKING:
     from census.ledger import RobotClaim
@@ -17,13 +17,16 @@ RULE = "gateway_enrolled"
 
 
 def gateway_enrolled(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:  # noqa: ARG001 - one shape for all rules
-    """数据来自当时已登记且未撤销的网关，签名有效，达到规定天数。未登记网关的数据，以及撤销之后的数据，不作任何依据，既不算有，也不算无。
+    """数据来自当时已登记且未撤销的网关，签名有效，达到规定天数。未登记网关的数据，以及撤销之后的数据，不作任何依据，既不算有，也不算无。网关台账中有读不出的行涉及该网关的，不作判断并提请复核。
 
     The data came, signed, from a gateway enrolled and not revoked at the time, on enough days. Data of a gateway never
-    enrolled, or after its revocation, bears no witness either way.
+    enrolled, or after its revocation, bears no witness either way. Where a gateway's row cannot be read, this rule stays silent and a
+    person looks.
     """
     if not evidence.bindings:
         return silent(RULE, "没有绑定任何设备", "bound to no device")
+    if "gateways" in evidence.unread:
+        return silent_for_unread(RULE, ("gateways",))
     days = len({day.day for day in evidence.days if day.heard})
     if days >= policy.thresholds.evidence_days.value:
         return supports(RULE, f"{days} 天可信数据", f"{days} days of good evidence")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from census.calendar import days_between
-from census.finding import Finding, contradicts, silent, supports
+from census.finding import Finding, contradicts, silent, silent_for_unread, supports
 from census.rolling import has_window
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def live_use(claim: EnterpriseClaim, evidence: EnterpriseEvidence, policy: Polic
     if own and has_window(own, window, least):
         return supports(RULE, f"自有网关在线 {len(own)} 天", f"its own gateway on {len(own)} days")
     statuses = {status for usage in evidence.usage for status in usage.statuses}
+    if statuses == {"cancelled"} and "gateways" in evidence.unread:
+        return silent_for_unread(RULE, ("gateways",))
     if statuses == {"cancelled"}:
         return contradicts(RULE, "云服务均已注销", "every service was cancelled")
     used = _used_days(evidence.usage, first, end)

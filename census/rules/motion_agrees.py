@@ -97,7 +97,9 @@ def _gauge_moved(day: DeviceDay, levels: tuple[tuple[str, int], ...], still_powe
     if power is not None and power.n:
         if power.max - power.min >= still_power:
             return True
-        heard = False
+        if power.max > power.min:
+            # One value all day, in whole kilowatts say, is a meter too coarse to tell.
+            heard = False
     return heard
 
 

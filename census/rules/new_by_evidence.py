@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from census.calendar import day_start_ms, write_day
 from census.finding import Finding, contradicts, silent, supports
-from census.robot_evidence import normal_serial
+from census.papers import normal_serial
 
 if TYPE_CHECKING:
     from census.evidence import DeviceDay

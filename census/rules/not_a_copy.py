@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from census.finding import Finding, contradicts, silent, supports
+from census.finding import Finding, contradicts, silent, silent_for_unread, supports
 
 if TYPE_CHECKING:
     from census.compare import Copy
@@ -35,7 +35,7 @@ def not_a_copy(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Fi
         return contradicts(RULE, *_replayed(replay))
     later = next((copy for copy in evidence.copies if copy.later), None)
     if later is not None:
-        return contradicts(RULE, _zh(later), _en(later))
+        return _copied(later, evidence)
     undecided = next((copy for copy in evidence.copies if copy.later is None), None)
     if undecided is not None:
         return silent(
@@ -55,6 +55,13 @@ def not_a_copy(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Fi
         f"{comparable} days compared, none copied",
         review=bool(evidence.copies),
     )
+
+
+def _copied(later: Copy, evidence: RobotEvidence) -> Finding:
+    if later.kind == "correlated" and "gateways" in evidence.unread:
+        # Whether the two stand in one workshop is what the unread row may say.
+        return silent_for_unread(RULE, ("gateways",))
+    return contradicts(RULE, _zh(later), _en(later))
 
 
 def _replayed(copy: Copy) -> tuple[str, str]:

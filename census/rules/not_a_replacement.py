@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from census.finding import Finding, contradicts, silent, supports
-from census.robot_evidence import normal_serial
+from census.finding import Finding, contradicts, silent, silent_for_unread, supports
+from census.papers import normal_serial
 
 if TYPE_CHECKING:
     from census.ledger import Replacement, RobotClaim
@@ -13,17 +13,21 @@ if TYPE_CHECKING:
     from census.robot_evidence import Predecessor, RobotEvidence
 
 RULE = "not_a_replacement"
+_FILES = frozenset({"replacements", "bindings"})
 
 
 def not_a_replacement(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:  # noqa: ARG001 - one shape for all rules
-    """以旧换新不是新增：申报方式为更换的，或更换凭证表明其序列号换下旧机的，或同一设备位置上此前有另一序列号在工作、且该序列号此后未在别处出现的，不计。本申报自身在统计期内更换本体并有凭证的，仍作一台，提请复核。
+    """以旧换新不是新增：申报方式为更换的，或更换凭证表明其序列号换下旧机的，或同一设备位置上此前有另一序列号在工作、且该序列号此后未在别处出现的，不计。本申报自身在统计期内更换本体并有凭证的，仍作一台，提请复核。更换或绑定台账中有读不出的行涉及本申报的，不作判断并提请复核。
 
     A replacement is no addition: one whose claim says so, whose serial by a replacement's document took an older robot's
     place, or in whose place another serial worked before and was heard nowhere since, does not count. A claim whose own
     body was exchanged, with its document, after it was heard in place remains one robot, and a person looks.
+    Where a replacement or binding that cannot be read names it, this rule stays silent and a person looks.
     """
     if claim.addition == "replacement":
         return contradicts(RULE, "申报方式为更换", "the claim itself says replacement")
+    if unread := evidence.unread & _FILES:
+        return silent_for_unread(RULE, unread)
     for paper in evidence.replaced:
         if paper.robot == claim.robot and paper.document and _heard_in_place(paper, evidence):
             return supports(

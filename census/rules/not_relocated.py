@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from census.calendar import HOUR_MS, write_day, write_instant
-from census.finding import Finding, contradicts, silent, supports
+from census.finding import Finding, contradicts, silent, silent_for_unread, supports
 
 if TYPE_CHECKING:
     from census.ledger import RobotClaim
@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from census.robot_evidence import RobotEvidence
 
 RULE = "not_relocated"
+_FILES = frozenset({"bindings", "replacements"})
 
 
 def not_relocated(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:
-    """移机、二手机不计：申报方式为移机的，或其序列号更早已在别的设备上听到的，不计；先后相差不足规定时间的不作裁断。同一序列号此前已开票给其他单位的，可能是二手，也可能是经集成商转售，提请复核。
+    """移机、二手机不计：申报方式为移机的，或其序列号更早已在别的设备上听到的，不计；先后相差不足规定时间的不作裁断。同一序列号此前已开票给其他单位的，可能是二手，也可能是经集成商转售，提请复核。绑定或更换台账中有读不出的行涉及本申报的，不以别处听到为由不计。
 
     Relocated and second-hand robots do not count: one whose claim says so, or whose serial was heard earlier behind another
     device; a lead shorter than the margin decides nothing. A serial invoiced earlier to another buyer may be second-hand or
-    bought through an integrator: a person looks.
+    bought through an integrator: a person looks. Where a binding or replacement that cannot be read names it, being heard
+    elsewhere refutes nothing.
     """
     if claim.addition == "relocated":
         return contradicts(RULE, "申报方式为移机", "the claim itself says relocated")
@@ -30,6 +32,8 @@ def not_relocated(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) ->
         if here is None:
             break
         if here - other.first_ms > margin:
+            if unread := evidence.unread & _FILES:
+                return silent_for_unread(RULE, unread)
             where = f"{other.gateway}/{other.device}"
             when = write_instant(other.first_ms)[:10]
             return contradicts(
@@ -42,7 +46,8 @@ def not_relocated(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) ->
     sold = _sold_to_another(claim, evidence)
     if sold is not None:
         return sold
-    return supports(RULE, "此前别处未曾听到", "heard nowhere else before")
+    may_be_sold = "invoices" in evidence.unread
+    return supports(RULE, "此前别处未曾听到", "heard nowhere else before", review=may_be_sold)
 
 
 def _sold_to_another(claim: RobotClaim, evidence: RobotEvidence) -> Finding | None:

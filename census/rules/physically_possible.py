@@ -21,24 +21,27 @@ _MADE_BY_RUNNING = ("cycles", "moves", "parts", "rejects")
 _LIFE_SECONDS = ("power_on_s", "run_s")
 Rates = dict[str, tuple[int, float, bool]]
 """A counter's largest growth, in thousandths a second, sustained and in one step; whether it is over the running time."""
+Since = dict[tuple[int, tuple[str, str, int, str]], int]
+"""(day, (gateway, device, life, counter)) → from when on (UTC ms) what the counter grew by between rows may date."""
 
 
 def physically_possible(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:
-    """计数在运行时间内的增长不超过机器可能的速率，累计时间不超过日历时间；首次听到时的计数，不超过自投用日起连同出厂余量可能累计的数。达到规定天数不可能的，或预置计数的，不计；天数不足的提请复核。
+    """计数在运行时间内的增长不超过机器可能的速率，两次上报之间的增长亦同，累计时间不超过日历时间；首次听到时的计数，不超过自投用日起连同出厂余量可能累计的数。达到规定天数不可能的，或预置计数的，不计；天数不足的提请复核。
 
-    Counters grow no faster, over the time it ran, than a machine can, and counters of time no faster than time; a counter at first sight is no
-    more than could have been counted since the commissioning day, plus the factory allowance. Impossible on enough days,
-    or preset, it does not count; on fewer days a person looks.
+    Counters grow no faster, over the time it ran, than a machine can, and counters of time no faster than time; what they grew
+    by between rows counts with the rest, over the time in which it may have run. A counter at first sight is no more than could
+    have been counted since the commissioning day, plus the factory allowance. Impossible on enough days, or preset, it does
+    not count; on fewer days a person looks.
     """
     preset = _preset(claim, evidence, policy)
     if preset is not None:
         return preset
     rates = _rates(policy)
-    days = evidence.days
+    days, since = evidence.days, _since(evidence)
     found = [
         (day, name)
         for before, day in zip((None, *days), days, strict=False)
-        if (name := _impossible(day, before, rates))
+        if (name := _impossible(day, before, rates, since))
     ]
     if not any(day.heard for day in evidence.days):
         return silent(RULE, "尚未听到", "not heard yet")
@@ -74,32 +77,59 @@ def _rates(policy: Policy) -> Rates:
     }
 
 
-def _impossible(day: DeviceDay, before: DeviceDay | None, rates: Rates) -> str:
+def _since(evidence: RobotEvidence) -> Since:
+    """Find from when on (UTC ms) a counter's growth between rows may date: the end of the last day it was heard on before."""
+    since: Since = {}
+    last: dict[tuple[str, str, int, str], int] = {}
+    for day in evidence.all_days:
+        for name, counter in day.counters.items():
+            place = (day.gateway, day.device, day.life, name)
+            if counter.unheard_inc > 0:
+                since[day.day, place] = last.get(place, day_start_ms(day.day))
+            last[place] = day.last_ms
+    return since
+
+
+def _impossible(day: DeviceDay, before: DeviceDay | None, rates: Rates, since: Since) -> str:
     """Name the first counter that grew faster over the day, or in one step, than is possible; empty when none did."""
     for name, counter in day.counters.items():
         if name not in rates:
             continue
         if counter.rate_max_milli > rates[name][1]:
             return name
-        over_ms = _over_ms(day, name, rates)
-        if over_ms > _SLACK_MS and over_ms > _SLACK_MS + _spare_ms(day, before, name, rates):
+        over_ms = _over_ms(day, name, rates, since)
+        if over_ms > _SLACK_MS and over_ms > _SLACK_MS + _spare_ms(day, before, name, rates, since):
             return name
     return ""
 
 
-def _over_ms(day: DeviceDay, name: str, rates: Rates) -> int:
+def _over_ms(day: DeviceDay, name: str, rates: Rates, since: Since) -> int:
     """Give by how much the time that a counter's growth takes at the limit exceeds the day's; below 0: what is left."""
     limit, _, is_running = rates[name]
     watched_ms = min(day.window_ms, DAY_MS)
     spent_ms = (min(day.worked_ms, watched_ms) or watched_ms) if is_running else watched_ms
-    return day.counters[name].inc * 1_000_000 // limit - spent_ms
+    over_ms = day.counters[name].inc * 1_000_000 // limit - spent_ms
+    from_ms = since.get((day.day, (day.gateway, day.device, day.life, name)))
+    return over_ms if from_ms is None else max(over_ms, _over_between_ms(day, name, rates, from_ms))
 
 
-def _spare_ms(day: DeviceDay, before: DeviceDay | None, name: str, rates: Rates) -> int:
+def _over_between_ms(day: DeviceDay, name: str, rates: Rates, from_ms: int) -> int:
+    """Give by how much all growth, between rows too, at the limit exceeds the time since the counter was last heard.
+
+    Of what grows by running, the time in which the machine is known to have stood does not count.
+    """
+    limit, _, is_running = rates[name]
+    stood_ms = day.ready_ms + day.paused_ms + day.fault_ms + day.off_ms - day.overlap_ms if is_running else 0
+    counter = day.counters[name]
+    free_ms = max(0, day.last_ms - from_ms - max(0, stood_ms))
+    return (counter.inc + counter.unheard_inc) * 1_000_000 // limit - free_ms
+
+
+def _spare_ms(day: DeviceDay, before: DeviceDay | None, name: str, rates: Rates, since: Since) -> int:
     """Give what the day before left over: after a cut line or late data the next row on time counts the step across midnight."""
     if before is None or before.day != day.day - 1 or name not in before.counters:
         return 0
-    return max(0, -_over_ms(before, name, rates))
+    return max(0, -_over_ms(before, name, rates, since))
 
 
 def _preset(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding | None:

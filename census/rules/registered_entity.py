@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from census.calendar import write_day
-from census.finding import Finding, contradicts, silent, supports
+from census.finding import Finding, contradicts, silent, silent_for_unread, supports
 from census.uscc import fault, is_sole_trader
 
 if TYPE_CHECKING:
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from census.policy import Policy
 
 RULE = "registered_entity"
+_FILES = frozenset({"registry", "enterprises"})
 
 
 def registered_entity(claim: EnterpriseClaim, evidence: EnterpriseEvidence, policy: Policy) -> Finding:
-    """统一社会信用代码两位校验均有效，且在登记库中存续；个体工商户按政策规定计或不计。代码无效、未登记或已注销的，不计。
+    """统一社会信用代码两位校验均有效，且在登记库中存续；个体工商户按政策规定计或不计。代码无效、未登记或已注销的，不计。登记库或名单中有读不出的行涉及该企业的，不以未登记或日期为由不计，亦不予支持，提请复核。
 
     Both check characters of the social credit code hold and the register has the entity as active; sole traders count as
-    the policy says. An invalid or unregistered code, or an entity struck off, does not count.
+    the policy says. An invalid or unregistered code, or an entity struck off, does not count. Where a row of the register or a
+    listing that cannot be read names it, not being found refutes nothing and being found supports nothing; a person looks.
     """
     wrong = fault(claim.uscc)
     if wrong:
@@ -33,16 +35,24 @@ def registered_entity(claim: EnterpriseClaim, evidence: EnterpriseEvidence, poli
         return contradicts(RULE, "个体工商户不在统计范围", "a sole trader, outside this count")
     if not policy.enterprises.register_required:
         return supports(RULE, "代码有效", "the code holds")
+    if evidence.registry is None:
+        return _not_found(evidence)
+    return _by_register(evidence.registry, claim.claimed_day, evidence.unread & _FILES)
+
+
+def _not_found(evidence: EnterpriseEvidence) -> Finding:
+    if "registry" in evidence.unread:
+        return silent_for_unread(RULE, ("registry",))
     if not evidence.has_register:
         return silent(RULE, "没有登记库摘录", "there is no extract of the register")
-    if evidence.registry is None:
-        return contradicts(RULE, "登记库中没有此代码", "the register has no such code")
-    return _by_register(evidence.registry, claim.claimed_day)
+    return contradicts(RULE, "登记库中没有此代码", "the register has no such code")
 
 
-def _by_register(row: RegistryRow, claimed_day: int | None) -> Finding:
+def _by_register(row: RegistryRow, claimed_day: int | None, unread: frozenset[str]) -> Finding:
     if row.status == "struck_off":
         return contradicts(RULE, "已注销或吊销", "struck off the register")
+    if unread:
+        return silent_for_unread(RULE, unread)
     if row.until_day is not None and claimed_day is not None and row.until_day <= claimed_day:
         when = write_day(row.until_day)
         return contradicts(RULE, f"登记已于 {when} 终止", f"its registration ended on {when}")

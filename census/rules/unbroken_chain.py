@@ -1,4 +1,4 @@
-"""Does the gateway's chain hold? Batches behind a broken link, or of an epoch one too many, bear no witness."""
+"""Does the gateway's chain hold? Broken links and epochs one too many bear no witness, and missing batches are awaited."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from census.calendar import day_of, write_day
 from census.epochs import way_out
 from census.finding import Finding, silent, supports
+from census.gaps import tell_gaps
 
 if TYPE_CHECKING:
     from census.ledger import RobotClaim
@@ -17,15 +18,20 @@ RULE = "unbroken_chain"
 
 
 def unbroken_chain(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:  # noqa: ARG001 - one shape for all rules
-    """网关各批次的哈希首尾相接。自最后一个完好批次至前驱哈希不符的批次，其间数据不作依据；网关另起新链，一季度内超过规定次数而无人说明的，其新链的数据也不作依据，有人具名说明后即恢复；完好的日子达到规定天数，方予支持。断裂既不算有，也不算无，提请复核。
+    """网关各批次的哈希首尾相接。自最后一个完好批次至前驱哈希不符的批次，其间数据不作依据；网关另起新链，一季度内超过规定次数而无人说明的，其新链的数据也不作依据，有人具名说明后即恢复；完好的日子达到规定天数，方予支持。断裂既不算有，也不算无，提请复核。统计期结束前的批次编号有缺的，其中可能有不利于申报的数据，补到或有人具名说明之前不予支持并提请复核。
 
     Each batch names the hash of the one before. From the last good one to the batch whose predecessor's hash is wrong the
     data bears no witness; nor does a new chain that a gateway began more often in a quarter than the policy lets stand, until
     somebody has put his name to the reason. Only enough days without such a break support. A break speaks neither for nor
-    against, and a person looks.
+    against, and a person looks. While numbered batches of before the period's end
+    are missing, what they hold may speak against the claim: until they come, or somebody has put his name to the reason, this rule
+    does not support, and a person looks.
     """
     heard = {(day.gateway, day.day) for day in evidence.days if day.heard}
     why_zh, why_en = _waiting(evidence)
+    if evidence.gaps:
+        zh, en = tell_gaps(evidence.gaps)
+        return silent(RULE, zh + why_zh, en + why_en, review=True)
     if not heard:
         review = bool(evidence.broken_days)
         return silent(RULE, f"没有可信数据{why_zh}", f"no good evidence{why_en}", review=review)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from census.enterprise_evidence import EnterpriseClaim, EnterpriseEvidence
     from census.evidence import Usage, UsageLooks
     from census.policy import Policy
+    from census.usage_chance import Alike
 
 RULE = "usage_plausible"
 _GRAVEST_FIRST = (Answer.CONTRADICTS, Answer.SILENT, Answer.SUPPORTS)
@@ -19,14 +20,15 @@ TIED_PART = 4
 
 
 def usage_plausible(claim: EnterpriseClaim, evidence: EnterpriseEvidence, policy: Policy) -> Finding:
-    """云服务商报送的用量须像真实使用：与同一服务商更早上云的另一企业逐日相同达到规定天数的，或多家企业同日起逐日相同的，为复制；日复一日不变、几乎全为整数、每用户请求数或用户数超出可能的，为虚报，不计。两家同日起相同、无从分辨的，均不予认定并提请复核；相同的日子不足四分之一的，只是这些日子不计。
+    """云服务商报送的用量须像真实使用：与同一服务商更早上云的另一企业逐日相同达到规定天数的，或多家企业同日起逐日相同的，为复制；用量虽不相等而每日起伏与同一服务商另一企业相同、且在其后的，同为复制；日复一日不变、几乎全为整数、每用户请求数或用户数超出可能的，为虚报，不计。两家同日起相同、无从分辨的，均不予认定并提请复核；相同的日子不足四分之一的，只是这些日子不计。
 
     Numbers sealed by a provider must look like use: day for day those of another customer whose use began earlier, or of
-    several that began the same day, are copied; the same every day, nearly all round, or with more requests a user or more
+    several that began the same day, are copied; so are those that go up and down with another customer's by chance, after
+    it, though they are not equal; the same every day, nearly all round, or with more requests a user or more
     users than can be, are inflated, and do not count. Of two that began the same day neither is confirmed and a person looks;
     where fewer than a quarter of the days are equal, only these days do not count.
     """
-    found = [_judged(claim, usage, policy) for usage in evidence.usage]
+    found = [_judged(claim, usage, policy, evidence.unread) for usage in evidence.usage]
     if not found:
         return silent(RULE, "没有服务商用量", "no provider reports it") if not evidence.edge_days else _own()
     return min(found, key=lambda finding: _GRAVEST_FIRST.index(finding.answer))
@@ -38,7 +40,7 @@ def _own() -> Finding:
     )
 
 
-def _judged(claim: EnterpriseClaim, usage: Usage, policy: Policy) -> Finding:
+def _judged(claim: EnterpriseClaim, usage: Usage, policy: Policy, unread: frozenset[str]) -> Finding:
     limits, looks = policy.thresholds, usage.looks
     copied = limits.copy_days.value
     if looks.behind_days >= copied:
@@ -56,24 +58,53 @@ def _judged(claim: EnterpriseClaim, usage: Usage, policy: Policy) -> Finding:
         left = len(usage.days) - looks.tied_days
         if left < limits.use_days.value or looks.tied_days * TIED_PART > len(usage.days):
             return silent(RULE, f"{zh}，无从分辨", f"{en}; nothing tells which is real", review=True)
-    inflated = _inflated(claim, looks, policy)
+    followed = _followed(looks.alike, policy)
+    if followed is not None:
+        return followed
+    inflated = _inflated(claim, looks, policy, unread)
     if inflated is not None:
         return contradicts(RULE, *inflated)
     return supports(
         RULE,
         f"{looks.told_days} 天用量可比，未见异常",
         f"{looks.told_days} days of numbers compared, nothing odd",
-        review=max(looks.twin_days, looks.tied_days) >= copied,
+        review=max(looks.twin_days, looks.tied_days) >= copied or _goes_together(looks.alike, policy),
     )
 
 
-def _inflated(claim: EnterpriseClaim, looks: UsageLooks, policy: Policy) -> tuple[str, str] | None:
+def _goes_together(alike: Alike | None, policy: Policy) -> bool:
+    limits = policy.thresholds
+    return (
+        alike is not None
+        and alike.percent >= limits.usage_alike.value
+        and alike.beyond >= limits.usage_alike_beyond.value
+        and alike.days >= limits.copy_days.value
+    )
+
+
+def _followed(alike: Alike | None, policy: Policy) -> Finding | None:
+    """Judge numbers that go with another customer's and do not come before them; None when there are none."""
+    if alike is None or alike.order < 0 or not _goes_together(alike, policy):
+        return None
+    zh = f"{alike.days} 天用量的起伏有 {alike.percent}% 与另一企业相同"
+    en = f"on {alike.days} days {alike.percent} % of the ups and downs are another customer's"
+    if alike.lag_d:
+        zh, en = f"{zh}，晚 {alike.lag_d} 天", f"{en}, {alike.lag_d} days later"
+    if alike.order > 0 and alike.percent >= policy.thresholds.usage_alike_certain.value:
+        return contradicts(RULE, zh, en)
+    return silent(RULE, f"{zh}，须查", f"{en}; a person looks", review=True)
+
+
+def _inflated(
+    claim: EnterpriseClaim, looks: UsageLooks, policy: Policy, unread: frozenset[str]
+) -> tuple[str, str] | None:
     limits = policy.thresholds
     told = looks.told_days
     if looks.requests_a_user_max > limits.requests_a_user_max.value:
         many = looks.requests_a_user_max
         return f"每用户每日请求达 {many} 次", f"{many} requests a user in one day"
-    users = _users_max(claim, policy)
+    # A listing that could not be read may state a greater size.
+    users = None if "enterprises" in unread else _users_max(claim, policy)
     if users is not None and looks.users_max > users:
         return (
             f"活跃用户 {looks.users_max}，按规模至多 {users}",

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from census.finding import Finding, contradicts, silent, supports
+from census.finding import Finding, contradicts, silent, silent_for_unread, supports
 from census.rolling import has_window
 
 if TYPE_CHECKING:
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from census.robot_evidence import RobotEvidence
 
 RULE = "works"
+_FILES = frozenset({"bindings", "replacements", "gateways"})
 _DAY = attrgetter("day")
 
 
 def works(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding:
-    """统计期内、投用之后，任一滚动窗口中有规定天数每天运行达到规定时间。投用后已在一个窗口内听清规定天数、工作天数仍不足的，认定为未工作；听不清的日子与法定节假日不作为未工作的依据。
+    """统计期内、投用之后，任一滚动窗口中有规定天数每天运行达到规定时间。投用后已在一个窗口内听清规定天数、工作天数仍不足的，认定为未工作；听不清的日子与法定节假日不作为未工作的依据；绑定、更换或网关台账中有读不出的行涉及本申报的，不认定为未工作。
 
     Inside the period and since commissioning it ran long enough on enough days of a rolling window. Once it was heard well
-    on enough days of one window and still worked on fewer, it does not work; days not heard well and public holidays prove no idleness.
+    on enough days of one window and still worked on fewer, it does not work; days not heard well and public holidays prove no idleness,
+    nor do any where a binding, replacement or gateway of its stands in a row that cannot be read.
     """
     limits = policy.thresholds
     days = _judged(claim, evidence, policy)
@@ -41,6 +43,8 @@ def works(claim: RobotClaim, evidence: RobotEvidence, policy: Policy) -> Finding
     )
     is_well_heard = has_window(heard, limits.working_window.value, limits.heard_days.value)
     if is_well_heard and len(working) < limits.working_days.value:
+        if unread := evidence.unread & _FILES:
+            return silent_for_unread(RULE, unread)
         return contradicts(
             RULE,
             f"听清 {len(heard)} 天，工作仅 {len(working)} 天",

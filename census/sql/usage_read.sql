@@ -70,13 +70,14 @@ twins AS (
          max(CASE WHEN is_tied THEN days ELSE 0 END) AS tied_days, max(members) AS members
   FROM sides GROUP BY enterprise, provider, gateway
 ),
+-- How the numbers look: hundreds that never change are as odd as thousands, but only thousands are odd for being round.
 looks AS (
   SELECT enterprise, provider, gateway, count(DISTINCT day) AS told_days,
          count(DISTINCT concat_ws('|', active_users, requests, storage_mb, cpu_s, billed_fen)) AS distinct_days,
-         count(DISTINCT day) FILTER (WHERE (requests < 1000 OR requests % 1000 = 0)
+         count(DISTINCT day) FILTER (WHERE work >= 1000 AND (requests < 1000 OR requests % 1000 = 0)
            AND (active_users < 1000 OR active_users % 1000 = 0) AND (cpu_s < 1000 OR cpu_s % 1000 = 0)) AS round_days,
          max(active_users) AS users_max, max(requests {div} greatest(active_users, 1)) AS requests_a_user_max
-  FROM told GROUP BY enterprise, provider, gateway
+  FROM numbered GROUP BY enterprise, provider, gateway
 )
 SELECT d.enterprise, d.provider, d.gateway, d.days, d.heard_days, d.first_day, d.last_day, d.since, s.services,
        d.leaf_min, d.leaf_max, coalesce(l.told_days, 0), coalesce(l.distinct_days, 0),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from census.breakdown import DIMENSIONS, ELSEWHERE, TALLY, Judged, break_down
 from census.calendar import parse_day
-from census.growth import HIDDEN, NO_BEFORE, NO_MONTH, NO_YEAR, ZERO, compare_month
+from census.growth import HIDDEN, MONTH_HIDDEN, NO_BEFORE, NO_MONTH, NO_YEAR, ZERO, compare_month
 from census.ledger import Ledger, RegistryRow
 from census.places import Places
 from census.policy import load_policy
@@ -127,7 +127,8 @@ def test_a_month_is_compared_with_the_month_and_the_year_before() -> None:
         (judged(20, "2018-01-10"), "2018-01-30", NO_MONTH, NO_MONTH),
         (judged(20, "2018-01-10"), "2018-01-31", NO_BEFORE, NO_YEAR),
         (judged(20), "2018-02-28", ZERO, NO_YEAR),
-        (judged(2, "2018-01-10") + judged(20), "2018-02-28", HIDDEN, NO_YEAR),
+        (judged(2, "2018-01-10") + judged(20), "2018-02-28", MONTH_HIDDEN, NO_YEAR),
+        (judged(2, "2018-01-10") + judged(5) + judged(20, "2018-03-10"), "2018-03-31", HIDDEN, NO_YEAR),
     ],
 )
 def test_without_a_base_there_is_a_reason(
@@ -165,3 +166,65 @@ def test_places_come_from_the_listing_else_the_register(policy: Policy) -> None:
         "small",
     )
     assert (second.division, second.month) == ("330327", ELSEWHERE)
+
+
+_COUNTIES = [one.code for one in POLICY.divisions]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(_COUNTIES[:5]),
+            st.sampled_from(["confirmed", "confirmed", "refuted"]),
+            st.sampled_from(["2018-01-10", "2018-02-10", "2018-03-10"]),
+            st.integers(1, 4),
+        ),
+        max_size=9,
+    )
+)
+def test_nothing_published_tells_more_of_a_gap_than_the_published_counts(claims: list[Any]) -> None:
+    """Ranks and growth are functions of published cells, and where the published cells agree with another table, so do they."""
+    found = [
+        one for code, outcome, day, count in claims for one in judged(count, day, outcome, division=code)
+    ]
+    tables = break_down(found, POLICY, MARCH_END)
+    shown = {row.code: row.published()["confirmed"] for row in tables["division"] if row.code != ELSEWHERE}
+    for row in tables["division"]:
+        mine = shown.get(row.code)
+        known = [count for count in shown.values() if count is not None]
+        assert row.rank == (None if mine is None else 1 + sum(count > mine for count in known))
+        assert row.rank_change is None or row.rank is not None
+    months = {row.code: row.published()["confirmed"] for row in tables["month"]}
+    growth = compare_month(tables["month"], POLICY, MARCH_END, None)
+    assert (growth.month, growth.confirmed) == ("2018-03", months["2018-03"])
+    assert growth.on_month.base == months["2018-02"]
+    if growth.on_month.change_tenths is not None:
+        assert growth.confirmed is not None
+        assert growth.on_month.base
+
+
+def test_a_rank_is_among_published_cells_and_gives_no_gap_away(policy: Policy) -> None:
+    """Eight in one county, one in each of two others: a fourth place for the empty ones would say that both have some."""
+    claims = judged(8) + judged(1, division=YUEQING) + judged(1, division="330324")
+    rows = {row.code: row for row in break_down(claims, policy, MARCH_END)["division"]}
+    gaps = {code for code, row in rows.items() if row.published()["confirmed"] is None}
+    assert {YUEQING, "330324"} < gaps
+    assert {
+        row.rank for code, row in rows.items() if code not in gaps and code not in {LUCHENG, ELSEWHERE}
+    } == {2}
+    assert {rows[code].rank for code in gaps} == {None}
+
+
+def test_a_place_before_this_month_tells_no_small_count(policy: Policy) -> None:
+    claims = judged(9, "2018-01-10") + judged(5, "2018-03-05")
+    claims += judged(1, "2018-01-10", division=YUEQING) + judged(9, "2018-03-05", division=YUEQING)
+    rows = {row.code: row for row in break_down(claims, policy, MARCH_END)["division"]}
+    assert (rows[YUEQING].rank, rows[YUEQING].rank_change) == (2, None)
+    assert (rows[LUCHENG].rank, rows[LUCHENG].rank_change) == (1, 0)
+
+
+def test_a_month_too_small_to_publish_says_so_itself() -> None:
+    growth = change(judged(8, "2018-01-10") + judged(1) + judged(1, "2018-03-05"), "2018-02-28")
+    assert growth.confirmed is None
+    assert growth.on_month.reason == MONTH_HIDDEN

@@ -80,3 +80,34 @@ def test_the_command_exits_with_one_when_anything_was_restated(tmp_path: Path) -
     assert (told.exit_code, json.loads(told.stdout)) == (1, restatements(BEFORE, AFTER))
     (tmp_path / "c").write_text("[]")
     assert runner.invoke(command, ["diff", a, str(tmp_path / "c")]).exit_code == 2
+
+
+def test_a_move_between_counties_and_a_shorter_list_are_restatements() -> None:
+    def told(county: str, listed: int | None) -> dict[str, Any]:
+        rows = [
+            {
+                "code": code,
+                "zh": "",
+                "en": "",
+                "claimed": claimed,
+                "confirmed": None,
+                "refuted": 0,
+                "unproven": 0,
+            }
+            for code in ("330302", "330382")
+            for claimed in [9 if code == county else None]
+        ]
+        base = document(1, 5)
+        base["figures"]["robots_new"] |= {"by_division": rows}
+        return base | {"named_lists": [{"list": "pilots", "listed": listed}]}
+
+    found = restatements(told("330302", 10), told("330382", None))
+    assert not is_empty(found)
+    assert (found["figures"], sorted(found["tables"])) == (
+        {},
+        ["robots_new/division/330302", "robots_new/division/330382"],
+    )
+    assert found["lists"] == {"pilots": [10, None]}
+    text = restatements_text(found, "en")
+    assert "robots_new/division/330302: claimed 9 → ·" in text
+    assert "pilots: 10 → ·" in text

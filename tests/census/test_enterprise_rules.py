@@ -10,6 +10,7 @@ from census.calendar import parse_day
 from census.enterprise_evidence import EnterpriseClaim, EnterpriseEvidence, merge_claims
 from census.evidence import UsageLooks
 from census.rules import ENTERPRISE_RULES
+from census.usage_chance import Alike
 from tests.census.samples import FIRST, USCC, listing, registered, usage
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ def evidence(**values: Any) -> EnterpriseEvidence:
     return EnterpriseEvidence(**given | values)
 
 
-def looking(**values: int) -> EnterpriseEvidence:
+def looking(**values: Any) -> EnterpriseEvidence:
     return evidence(usage=(usage(looks=UsageLooks(**values)),))
 
 
-def looking_over(days: int, **values: int) -> EnterpriseEvidence:
+def looking_over(days: int, **values: Any) -> EnterpriseEvidence:
     return evidence(usage=(usage([FIRST + day for day in range(days)], looks=UsageLooks(**values)),))
 
 
@@ -85,6 +86,11 @@ CASES: list[tuple[str, str, str, EnterpriseClaim, EnterpriseEvidence]] = [
     ("usage_plausible", "silent", "two alike from one day on", asked(), looking(twin_days=20, tied_days=20, twins=2)),
     ("usage_plausible", "supports", "a stranger copied three days", asked(), looking_over(24, twin_days=3, tied_days=3, twins=2)),
     ("usage_plausible", "silent", "a stranger copied half of it", asked(), looking_over(24, twin_days=12, tied_days=12, twins=2)),
+    ("usage_plausible", "contradicts", "goes with an earlier one", asked(), looking(told_days=20, alike=Alike("E9", 93, 20, 40, 0, 1))),
+    ("usage_plausible", "silent", "goes with it less surely", asked(), looking(told_days=20, alike=Alike("E9", 85, 20, 40, 3, 1))),
+    ("usage_plausible", "silent", "goes with one of its day", asked(), looking(told_days=20, alike=Alike("E9", 99, 20, 40, 0, 0))),
+    ("usage_plausible", "supports", "is followed", asked(), looking(told_days=20, distinct_days=20, alike=Alike("E9", 99, 20, 40, -3, -1))),
+    ("usage_plausible", "supports", "goes with it by chance", asked(), looking(told_days=20, distinct_days=20, alike=Alike("E9", 85, 20, 3, 0, 1))),
     ("usage_plausible", "contradicts", "never varies", asked(), looking(told_days=20, distinct_days=5)),
     ("usage_plausible", "contradicts", "round", asked(), looking(told_days=20, distinct_days=20, round_days=18)),
     ("usage_plausible", "supports", "round for a week", asked(), looking(told_days=7, distinct_days=1, round_days=7)),

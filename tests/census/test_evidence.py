@@ -320,3 +320,26 @@ def test_an_empty_store_bears_no_witness(store: FakeStore) -> None:
     evidence = gather(store)
     assert evidence.device_days == {}
     assert evidence.problems == ()
+
+
+def test_growth_that_the_raw_values_do_not_bear_does_not_count(store: FakeStore) -> None:
+    rows = [
+        machine_row("2018-01-05", 0, **counted(100, 100, cycles_inc=6_468)),
+        machine_row("2018-01-05", 4, **counted(100, 130, cycles_inc=90)),
+        machine_row("2018-01-05", 8, **counted(130, 140, cycles_inc=4)),
+        machine_row("2018-01-05", 12, cycles_raw=150, cycles_inc=50),
+    ]
+    put_machines(store, rows)
+    (day,) = cycles(store)
+    assert (day.inc, day.unheard_inc) == (34, 0)
+
+
+def test_a_row_that_tells_of_a_reset_or_a_fall_is_believed_its_growth(store: FakeStore) -> None:
+    rows = [
+        machine_row("2018-01-05", 0, **counted(100, 20, cycles_inc=50, cycles_resets=1)),
+        machine_row("2018-01-05", 4, **counted(65_530, 4, cycles_inc=10, cycles_rollovers=1)),
+        machine_row("2018-01-05", 8, **counted(90, 30, cycles_inc=7, cycles_unexplained=1)),
+    ]
+    put_machines(store, rows)
+    (day,) = cycles(store)
+    assert day.inc == 67

@@ -52,7 +52,7 @@ BAD_ROWS = [
 
 @pytest.mark.parametrize(("row", "column", "words"), BAD_ROWS)
 def test_a_bad_row_is_a_problem_and_the_rest_is_counted(row: str, column: str, words: str) -> None:
-    rows, problems = read_part("robots", robots("", row, GOOD.replace("R1", "R9")), "robots.csv")
+    rows, problems, _ = read_part("robots", robots("", row, GOOD.replace("R1", "R9")), "robots.csv")
     assert [claim.robot for claim in rows] == ["R9"]
     assert len(problems) == 1
     assert (problems[0].file, problems[0].line, problems[0].key) == ("robots.csv", 3, column)
@@ -60,26 +60,26 @@ def test_a_bad_row_is_a_problem_and_the_rest_is_counted(row: str, column: str, w
 
 
 def test_a_wrong_check_digit_is_no_bad_row_but_a_finding() -> None:
-    rows, problems = read_part("robots", robots(GOOD.replace("41L", "41M")), "robots.csv")
+    rows, problems, _ = read_part("robots", robots(GOOD.replace("41L", "41M")), "robots.csv")
     assert (len(rows), problems) == (1, [])
 
 
 def test_full_width_and_small_letters_are_spelling() -> None:
-    rows, _ = read_part(
+    rows, _, _ = read_part(
         "robots", robots(GOOD.replace("91110000600037341L", "９1110000600037341l")), "robots.csv"
     )
     assert rows[0].uscc == "91110000600037341L"
 
 
 def test_a_key_given_twice_counts_once_and_is_reported() -> None:
-    rows, problems = read_part("robots", robots(GOOD, GOOD), "robots.csv")
+    rows, problems, _ = read_part("robots", robots(GOOD, GOOD), "robots.csv")
     assert len(rows) == 1
     assert "given twice (first on line 2)" in str(problems[0])
 
 
 def test_unknown_and_missing_columns_are_reported() -> None:
     header = ROBOTS.replace("serial", "serail").replace(",contract", "")
-    rows, problems = read_part("robots", robots(GOOD.replace(",HT", ""), header=header), "robots.csv")
+    rows, problems, _ = read_part("robots", robots(GOOD.replace(",HT", ""), header=header), "robots.csv")
     assert [(problem.key, problem.hint) for problem in problems] == [
         ("serail", "did you mean 'serial'?"),
         ("serial", ""),
@@ -89,14 +89,14 @@ def test_unknown_and_missing_columns_are_reported() -> None:
 
 
 def test_without_a_required_column_no_row_counts() -> None:
-    rows, problems = read_part("robots", robots(GOOD, header=ROBOTS.replace("uscc", "code")), "robots.csv")
+    rows, problems, _ = read_part("robots", robots(GOOD, header=ROBOTS.replace("uscc", "code")), "robots.csv")
     assert rows == ()
     assert {problem.key for problem in problems} == {"uscc", "code"}
 
 
 def test_columns_may_stand_in_any_order_behind_a_byte_order_mark() -> None:
     data = "\ufeffuntil,robot,device,gateway,from\n,R1,d,g,2018-01-05\n".encode()
-    rows, problems = read_part("bindings", data, "bindings.csv")
+    rows, problems, _ = read_part("bindings", data, "bindings.csv")
     assert problems == []
     assert (rows[0].robot, rows[0].gateway, rows[0].device) == ("R1", "g", "d")
 
@@ -105,18 +105,18 @@ def test_columns_may_stand_in_any_order_behind_a_byte_order_mark() -> None:
     ("data", "words"),
     [
         ("名称".encode("gb18030"), "not UTF-8"),
-        (b'robot,gateway,device,from,until\n"R1', "not CSV from here on"),
+        (b'robot,gateway,device,from,until\n"R1', "quotes do not hold"),
         (b"", "this column is missing"),
     ],
 )
 def test_a_file_that_is_no_csv_is_reported(data: bytes, words: str) -> None:
-    rows, problems = read_part("bindings", data, "bindings.csv")
+    rows, problems, _ = read_part("bindings", data, "bindings.csv")
     assert rows == ()
     assert words in problems[0].message
 
 
 def test_problems_are_bounded() -> None:
-    _, problems = read_part("robots", robots(*["x"] * 500), "robots.csv")
+    _, problems, _ = read_part("robots", robots(*["x"] * 500), "robots.csv")
     assert len(problems) == PROBLEMS_MAX + 1
     assert "300 more" in problems[-1].message
 

@@ -9,7 +9,8 @@ from census.calendar import day_start_ms
 from census.compare import Copy
 from census.evidence import Epoch, Evidence, GatewayDay
 from census.ledger import Binding, InvoiceLine, Ledger, Replacement
-from census.robot_evidence import RobotEvidence, RobotIndex, normal_serial
+from census.papers import normal_serial
+from census.robot_evidence import RobotEvidence, RobotIndex
 from tests.census.samples import FIRST, USCC, claim, device_day, identity, silent_day
 
 if TYPE_CHECKING:

@@ -96,3 +96,43 @@ def test_one_small_cell_takes_as_few_others_as_it_can() -> None:
 def test_the_same_table_gives_the_same_gaps() -> None:
     table = summed([(2, 2, 2), (1, 1, 1), (5, 0, 2), (0, 0, 0)])
     assert suppressed_cells(table, LEAST) == suppressed_cells(table, LEAST)
+
+
+def fits_known(table: Table, hidden: frozenset[tuple[int, int]]) -> dict[tuple[int, int], set[int]]:
+    """Give each gap's possible values for who knows the rules: no more gaps are empty than there are."""
+    empty = sum(table[row][column] == 0 for row, column in hidden)
+    seen: dict[tuple[int, int], set[int]] = {cell: set() for cell in hidden}
+    for fitting in tables_that_fit(table, hidden):
+        if sum(fitting[row][column] == 0 for row, column in hidden) <= empty:
+            for row, column in hidden:
+                seen[row, column].add(fitting[row][column])
+        if all(len(values) > 1 for values in seen.values()):
+            break
+    return seen
+
+
+def all_left_out(table: Table, hidden: frozenset[tuple[int, int]]) -> set[int]:
+    """Name the columns of which nothing is published but the total: no more can be done for them."""
+    return {
+        column for column in range(len(table[0])) if all((row, column) in hidden for row in range(len(table)))
+    }
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(*[st.sampled_from([0, 0, 0, 1, 1, 2, 3])] * 2), min_size=2, max_size=3))
+def test_who_knows_the_rules_works_out_no_gap(cells: list[tuple[int, ...]]) -> None:
+    """A gap is a claim or more unless an empty cell was left out: even so each gap has two values or more."""
+    table = summed(cells)
+    hidden = suppressed_cells(table, LEAST)
+    bare = all_left_out(table, hidden)
+    stuck = [cell for cell, values in fits_known(table, hidden).items() if len(values) < 2]
+    assert all(column in bare for _, column in stuck), (table, hidden, stuck)
+
+
+def test_gaps_of_one_each_take_an_empty_cell_with_them() -> None:
+    """Two gaps with two claims between them are one each, so an empty cell is left out too: any of the three is empty."""
+    table = summed([(8, 0), (1, 0), (1, 0), (0, 0), (0, 0)])
+    hidden = suppressed_cells(table, LEAST)
+    gaps = [row for row, column in hidden if column == 1]
+    assert {1, 2} < set(gaps)
+    assert all(len(values) > 1 for values in fits_known(table, hidden).values())

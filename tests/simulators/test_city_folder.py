@@ -242,3 +242,24 @@ def test_a_small_city_is_simulated_by_worker_processes(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["simulate", "city", *options])
     assert done.exit_code == 0, done.output
     assert read_truth(out).days == 42
+
+
+def test_a_batch_without_a_receipt_is_told_as_a_file_and_as_a_number_missing(copy: Path) -> None:
+    batch = _batch(copy)
+    gateway, epoch, name = batch.relative_to(copy / "batches").parts
+    receipts = (copy / "received.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in receipts if not line.startswith(f"{gateway},{epoch},2,")]
+    assert len(kept) == len(receipts) - 1
+    (copy / "received.csv").write_text("".join(kept), encoding="utf-8")
+    told = city_census(copy).problems
+    assert any(one.startswith(f"batches/{gateway}") and f"{epoch}/{name} is the first" in one for one in told)
+    assert any(f"gateway {gateway}: 1 batches of epoch {epoch} are missing (2)" in one for one in told)
+
+
+def test_a_city_is_not_compared_with_the_year_before(copy: Path) -> None:
+    document = copy / "before.json"
+    document.write_text('{"figures": {}}', encoding="utf-8")
+    asked = ["census", "run", "--city", str(copy), "--year-before", str(document)]
+    found = CliRunner().invoke(cli, asked)
+    assert found.exit_code == 2
+    assert "leave --year-before away" in found.output
