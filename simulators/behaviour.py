@@ -26,6 +26,8 @@ SCRIPTS = frozenset({"constant", "periodic", "jitter"})
 LUNCH_H = (12, 13)
 LUNCH_DUTY = 0.4
 """How likely a machine runs over lunch, of what it does otherwise."""
+SPREAD = (5**0.5 - 1) / 2
+"""Multiples of the golden section fall evenly between whole numbers."""
 _SEASON_SHARE, _SEASON_PEAK_DAY = 0.08, 300
 
 
@@ -160,7 +162,7 @@ def _steps(behaviour: Behaviour, day: int, poll_ms: int) -> tuple[Step, ...]:
         lunch = LUNCH_H[0] * HOUR_MS <= offset < LUNCH_H[1] * HOUR_MS
         duty = plan.duty * (LUNCH_DUTY if lunch else 1.0)
         state = _state(rng, duty, in_shift=in_shift, works=plan.works)
-        steps.append(_step(behaviour, state, poll_ms, plan.cycle_ms, rng))
+        steps.append(_step(behaviour, state, (poll_ms, number), plan.cycle_ms, rng))
     return tuple(steps)
 
 
@@ -186,9 +188,15 @@ def _state(rng: random.Random, duty: float, *, in_shift: bool, works: bool) -> M
     return MachineState.PAUSED if draw < 0.99 else MachineState.FAULT
 
 
+def cycles_done(cycles: float, number: int) -> int:
+    """Give the whole cycles that end in a poll, the day's `number`th; of cycles longer than a poll, some polls see none end."""
+    return int(cycles + number * SPREAD % 1.0) if cycles < 1 else int(cycles)
+
+
 def _step(
-    behaviour: Behaviour, state: MachineState, poll_ms: int, cycle_ms: float, rng: random.Random
+    behaviour: Behaviour, state: MachineState, poll: tuple[int, int], cycle_ms: float, rng: random.Random
 ) -> Step:
+    poll_ms, number = poll
     running = state is MachineState.RUNNING
     current = rng.randint(20, 90)
     watts = rng.randint(60, 90) if state is not MachineState.OFF else 0
@@ -198,7 +206,7 @@ def _step(
     return Step(
         state,
         current if behaviour.moves else 0,
-        cycles=int(poll_ms / cycle_ms * rng.uniform(0.9, 1.1)) if running else 0,
+        cycles=cycles_done(poll_ms / cycle_ms * rng.uniform(0.9, 1.1), number) if running else 0,
         energy_wh=poll_ms * watts // HOUR_MS if behaviour.moves else 0,
         on_s=poll_ms // 1000 if state is not MachineState.OFF else 0,
         run_s=poll_ms // 1000 if running else 0,
@@ -218,7 +226,7 @@ def scripted_step(behaviour: Behaviour, number: int, poll_ms: int) -> Step:
     return Step(
         MachineState.RUNNING,
         int(behaviour.current_ma * factor),
-        cycles=int(poll_ms / (behaviour.cycle_s * 1000) * factor),
+        cycles=max(1, int(poll_ms / (behaviour.cycle_s * 1000) * factor)),
         energy_wh=int(poll_ms * 600 // HOUR_MS * factor),
         on_s=poll_ms // 1000,
         run_s=poll_ms // 1000,

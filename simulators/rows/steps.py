@@ -18,6 +18,7 @@ from simulators.behaviour import (
     LUNCH_DUTY,
     LUNCH_H,
     SCRIPTS,
+    SPREAD,
     plan_day,
     scripted_step,
     source_day,
@@ -194,10 +195,12 @@ class _Machine:
         running: NDArray[np.bool_] = state == CODE[MachineState.RUNNING]
         is_on = state != CODE[MachineState.OFF]
         nothing = np.zeros(len(state), np.int64)
+        cycles = poll_ms / self.cycle_ms * pace
+        begun = np.where(cycles < 1, np.arange(len(state)) * SPREAD % 1.0, 0.0)
         return Steps(
             state,
             current if behaviour.moves else nothing,
-            cycles=np.where(running, (poll_ms / self.cycle_ms * pace).astype(np.int64), 0),
+            cycles=np.where(running, (cycles + begun).astype(np.int64), 0),
             energy_wh=poll_ms * watts // HOUR_MS if behaviour.moves else nothing,
             on_s=np.where(is_on, poll_ms // 1000, 0),
             run_s=np.where(running, poll_ms // 1000, 0),

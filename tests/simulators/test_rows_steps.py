@@ -33,7 +33,7 @@ DAYS = (6, 8, 10, 11, 57)
 
 
 @pytest.mark.parametrize("name", BEHAVIOURS)
-@pytest.mark.parametrize("poll_ms", [900_000, 7_000_000])
+@pytest.mark.parametrize("poll_ms", [20_000, 900_000, 7_000_000])
 def test_every_step_of_a_day_is_the_plain_one(name: str, poll_ms: int) -> None:
     behaviour = BEHAVIOURS[name]
     for day in DAYS:
@@ -41,6 +41,17 @@ def test_every_step_of_a_day_is_the_plain_one(name: str, poll_ms: int) -> None:
         for column in Steps.__slots__:
             wanted = [CODE[step.state] if column == "state" else getattr(step, column) for step in plain]
             assert getattr(told, column).tolist() == wanted, (day, column)
+
+
+def test_a_cycle_longer_than_a_poll_is_counted_when_it_ends() -> None:
+    """At a poll a minute a machine of 90 s cycles counted nothing at all, and neither did a script."""
+    by_poll = {}
+    for poll_ms in (20_000, 900_000):
+        steps = plain_steps.told_steps(replace(WORKS, cycle_s=90, duty=0.95), 10, poll_ms)
+        by_poll[poll_ms] = sum(step.cycles for step in steps) / sum(step.run_s for step in steps)
+    assert by_poll[20_000] == pytest.approx(by_poll[900_000], rel=0.15)
+    script = plain_steps.told_steps(replace(WORKS, cycle_s=90, pattern="constant"), 10, 20_000)
+    assert {step.cycles for step in script if step.run_s} == {1}
 
 
 def test_draws_are_those_of_the_generator_at_any_word() -> None:
