@@ -213,10 +213,10 @@ class Thresholds(Model):
     usage_round_share: Threshold
     usage_copies_min: Threshold
     usage_alike: Threshold = Threshold(
-        value=80,
+        value=82,
         unit="percent",
-        zh="除去星期、趋势和节假日之后，两家企业每日用量的起伏本不相干；八成相同的，提请复核",
-        en="with weekday, trend and holidays taken out, two firms' daily use has nothing in common; where four fifths go together a person looks",
+        zh="除去星期、趋势和节假日之后，两家企业每日用量的起伏本不相干；诚实企业足够确凿的至多八成，逾此提请复核",
+        en="with weekday, trend and holidays taken out, two firms' daily use has nothing in common; honest ones reach four fifths at most where it is sure enough, above it a person looks",
     )
     usage_alike_certain: Threshold = Threshold(
         value=90,
@@ -225,10 +225,10 @@ class Thresholds(Model):
         en="copies with 8 % of noise lie about here",
     )
     usage_alike_beyond: Threshold = Threshold(
-        value=12,
+        value=20,
         unit="1",
-        zh="十分之一标准差为单位：比同一服务商全部两两比较、移动两周之中碰巧所能及的最大值再高一又五分之一",
-        en="tenths of a standard deviation beyond the best that chance gives among all pairs of a provider's customers at a fortnight of lags",
+        zh="十分之一标准差为单位：比同一服务商全部两两比较、移动两周之中碰巧所能及的最大值再高二；诚实企业至多一又五分之四",
+        en="tenths of a standard deviation beyond the best that chance gives among all pairs of a provider's customers at a fortnight of lags; honest ones reached 18",
     )
     requests_a_user_max: Threshold
     users_factor: Threshold

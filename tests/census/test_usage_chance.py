@@ -42,7 +42,7 @@ def copied(source: Worked, name: str, *, late: int = 0, noise: float = 0.0, begu
 
 
 def is_told(alike: Alike | None) -> bool:
-    return alike is not None and alike.percent >= 80 and alike.beyond >= 12
+    return alike is not None and alike.percent >= 82 and alike.beyond >= 20
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -31,11 +31,15 @@ MEANT = (
 MISSED = {
     "clone_days": "few days of it, or several days late",
     "clone_two_weeks": "two weeks among many of its own",
+    "cloud_constant": "fewer than a hundred requests a day, as a flat subscription has",
     "cloud_copied_late": "fewer days in common than are compared, 14",
     "cloud_copied_noise": "as much noise as the source's own ups and downs, or few days",
+    "hurried": "a counter of parts, of which a mould makes ten a cycle",
+    "motionless_current": "a current whose noise is as large as a small drive's",
     "motionless_energy": "days too alike for a line through running and power",
     "motionless_power": "a standing draw whose noise is as large as a small drive's swing",
-    "replay_noisy": "noise of more than a twelfth, or few days",
+    "replay_cut": "a slow machine, with many days cut out",
+    "replay_noisy": "noise of more than a twelfth, few days, or a slow machine",
     "script_jitter": "jitter nearly as large as the rhythm",
     "script_sine": "a period longer than ten hours",
 }
