@@ -1,8 +1,8 @@
 """Where does the record rest? In the evidence log: append-only segment files of frames, synced before anybody is told.
 
 A segment is named by the leaf of its first frame and closed at SEGMENT_BYTES. Nothing written is ever changed: a torn
-tail (never acknowledged) is cut, damage inside is copied to `quarantine/` and stepped over, and a start never fails
-for what it finds in the files (decision 0003).
+tail (never acknowledged) is cut, damage inside is copied to `quarantine/` and stepped over, and a start
+fails for nothing that it finds in a file (decision 0003); only a file that is gone or cannot be read stops it (0020).
 """
 
 from __future__ import annotations

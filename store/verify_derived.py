@@ -1,6 +1,7 @@
 """Do index and row files say what the log says? Checks what was made from the log against it; changes nothing.
 
-Nothing here can be lost for good: 'mfl store rebuild' makes all of it anew from the log.
+What is wrong here is made anew from the log by 'mfl store rebuild'; but where the index knows more leaves than the log has,
+it is the log that has lost them, and only a copy brings them back.
 """
 
 from __future__ import annotations
